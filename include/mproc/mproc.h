@@ -1,0 +1,14 @@
+/* mproc: what Python's multiprocessing gives, for C. This header includes all the others. */
+#ifndef MPROC_H
+#define MPROC_H
+
+#define MPROC_VERSION_MAJOR 0
+#define MPROC_VERSION_MINOR 1
+#define MPROC_VERSION_PATCH 0
+
+#include <mproc/error.h>
+#include <mproc/log.h>
+#include <mproc/pool.h>
+#include <mproc/process.h>
+
+#endif
