@@ -1,0 +1,72 @@
+/* Every internal symbol with external linkage gets the prefix mproc__, so that linking the static library
+ * never collides with a program's own names. A test holds the archive against this. */
+#ifndef MPROC_NAMES_H
+#define MPROC_NAMES_H
+
+/* error.h */
+#define error_remember mproc__error_remember
+
+/* os.h */
+#define os_birth_time mproc__os_birth_time
+#define os_can_start mproc__os_can_start
+#define os_code_find mproc__os_code_find
+#define os_code_from mproc__os_code_from
+#define os_cpu_count mproc__os_cpu_count
+#define os_default_method mproc__os_default_method
+#define os_entry_claim mproc__os_entry_claim
+#define os_entry_is_unclaimed mproc__os_entry_is_unclaimed
+#define os_fork mproc__os_fork
+#define os_forkserver_channel mproc__os_forkserver_channel
+#define os_forkserver_request mproc__os_forkserver_request
+#define os_forkserver_serve mproc__os_forkserver_serve
+#define os_futex_wait mproc__os_futex_wait
+#define os_futex_wake mproc__os_futex_wake
+#define os_getpid mproc__os_getpid
+#define os_handle_close mproc__os_handle_close
+#define os_ignore_interrupt mproc__os_ignore_interrupt
+#define os_lifeline_arm mproc__os_lifeline_arm
+#define os_lifeline_close mproc__os_lifeline_close
+#define os_lifeline_create mproc__os_lifeline_create
+#define os_lifeline_wait mproc__os_lifeline_wait
+#define os_memory_limit mproc__os_memory_limit
+#define os_mutex_init mproc__os_mutex_init
+#define os_mutex_lock mproc__os_mutex_lock
+#define os_mutex_unlock mproc__os_mutex_unlock
+#define os_now mproc__os_now
+#define os_on_fork mproc__os_on_fork
+#define os_pause mproc__os_pause
+#define os_process_close mproc__os_process_close
+#define os_process_is_gone mproc__os_process_is_gone
+#define os_process_reap mproc__os_process_reap
+#define os_process_sentinel mproc__os_process_sentinel
+#define os_process_signal mproc__os_process_signal
+#define os_process_status mproc__os_process_status
+#define os_process_wait mproc__os_process_wait
+#define os_random mproc__os_random
+#define os_rwlock_init mproc__os_rwlock_init
+#define os_rwlock_read mproc__os_rwlock_read
+#define os_rwlock_read_end mproc__os_rwlock_read_end
+#define os_rwlock_write mproc__os_rwlock_write
+#define os_rwlock_write_end mproc__os_rwlock_write_end
+#define os_set_interruptible mproc__os_set_interruptible
+#define os_shared_commit mproc__os_shared_commit
+#define os_shared_create mproc__os_shared_create
+#define os_shared_decommit mproc__os_shared_decommit
+#define os_shared_is_committed mproc__os_shared_is_committed
+#define os_shared_open mproc__os_shared_open
+#define os_signal_init mproc__os_signal_init
+#define os_signal_post mproc__os_signal_post
+#define os_signal_wait mproc__os_signal_wait
+#define os_spawn mproc__os_spawn
+#define os_stdin_null mproc__os_stdin_null
+#define os_thread_is_alone mproc__os_thread_is_alone
+#define os_thread_join mproc__os_thread_join
+#define os_thread_start mproc__os_thread_start
+#define os_watcher_add mproc__os_watcher_add
+#define os_watcher_after_fork mproc__os_watcher_after_fork
+#define os_watcher_create mproc__os_watcher_create
+#define os_watcher_free mproc__os_watcher_free
+#define os_yield mproc__os_yield
+#define os_has_futex mproc__os_has_futex
+
+#endif
