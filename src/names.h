@@ -69,4 +69,67 @@
 #define os_yield mproc__os_yield
 #define os_has_futex mproc__os_has_futex
 
+/* family/arena.h */
+#define arena_at mproc__arena_at
+#define arena_base mproc__arena_base
+#define arena_capacity mproc__arena_capacity
+#define arena_commit mproc__arena_commit
+#define arena_contains mproc__arena_contains
+#define arena_create mproc__arena_create
+#define arena_decommit mproc__arena_decommit
+#define arena_handle mproc__arena_handle
+#define arena_nonce mproc__arena_nonce
+#define arena_offset mproc__arena_offset
+#define arena_open mproc__arena_open
+#define arena_size mproc__arena_size
+#define arena_use_table mproc__arena_use_table
+
+/* family/slot.h */
+#define slot_at mproc__slot_at
+#define slot_claim mproc__slot_claim
+#define slot_disown mproc__slot_disown
+#define slot_each mproc__slot_each
+#define slot_enter mproc__slot_enter
+#define slot_finish mproc__slot_finish
+#define slot_free mproc__slot_free
+#define slot_is mproc__slot_is
+#define slot_report mproc__slot_report
+#define slot_reported mproc__slot_reported
+
+/* family/heap.h */
+#define heap_alloc mproc__heap_alloc
+#define heap_begin_at mproc__heap_begin_at
+#define heap_free mproc__heap_free
+#define heap_give mproc__heap_give
+#define heap_sweep mproc__heap_sweep
+#define heap_used mproc__heap_used
+
+/* family/park.h */
+#define park mproc__park
+#define park_after_fork mproc__park_after_fork
+#define park_sweep mproc__park_sweep
+#define unpark mproc__unpark
+
+/* family/gate.h */
+#define gate_after_fork mproc__gate_after_fork
+#define gate_close mproc__gate_close
+#define gate_enter mproc__gate_enter
+#define gate_init mproc__gate_init
+#define gate_leave mproc__gate_leave
+#define gate_open mproc__gate_open
+
+/* family/log.h */
+#define log_get_level mproc__log_get_level
+#define log_set_level mproc__log_set_level
+#define log_set_name mproc__log_set_name
+#define log_write mproc__log_write
+
+/* family/family.h */
+#define family mproc__family
+#define family_after_fork mproc__family_after_fork
+#define family_enter mproc__family_enter
+#define family_is_member mproc__family_is_member
+#define family_join mproc__family_join
+#define family_lifeline mproc__family_lifeline
+
 #endif

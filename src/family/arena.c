@@ -1,0 +1,180 @@
+#include "arena.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "heap.h"
+#include "park.h"
+#include "slot.h"
+
+#define ARENA_MAGIC UINT64_C(0x31306372706d) /* "mprc01" */
+
+/* The layout is fixed when the arena is made and never changes; only `used` grows. */
+typedef struct arena_header {
+    uint64_t magic;
+    uint64_t capacity;
+    unsigned char nonce[16];
+    struct {
+        uint64_t offset;
+        uint32_t entry_size;
+        uint32_t capacity;
+        _Atomic uint32_t used;
+    } table[ARENA_TABLES];
+} arena_header;
+
+static os_shared arena;
+
+static arena_header *header(void)
+{
+    return (arena_header *)(void *)arena.base;
+}
+
+static uint64_t round_up(uint64_t size)
+{
+    return (size + ARENA_SPAN - 1) / ARENA_SPAN * ARENA_SPAN;
+}
+
+static void lay_out(uint64_t capacity)
+{
+    const struct {
+        uint32_t size, count;
+    } tables[ARENA_TABLES] = {
+        [ARENA_SLOTS] = {sizeof(slot), SLOT_COUNT},
+        [ARENA_WAITERS] = {sizeof(_Atomic uint64_t), PARK_WAITERS},
+        [ARENA_SIGNALS] = {sizeof(os_signal), PARK_WAITERS},
+        [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(capacity / ARENA_SPAN)},
+    };
+    uint64_t offset = ARENA_SPAN;
+    for (int i = 0; i < ARENA_TABLES; i++) {
+        header()->table[i].offset = offset;
+        header()->table[i].entry_size = tables[i].size;
+        header()->table[i].capacity = tables[i].count;
+        offset += round_up((uint64_t)tables[i].size * tables[i].count);
+    }
+    header()->capacity = capacity;
+}
+
+/* Where the tables end and the heap's spans begin. */
+static uint64_t tables_end(void)
+{
+    const arena_header *h = header();
+    return h->table[ARENA_STATES].offset +
+           round_up((uint64_t)h->table[ARENA_STATES].entry_size * h->table[ARENA_STATES].capacity);
+}
+
+mproc_err arena_create(uint64_t size, uint64_t limit)
+{
+    const uint64_t least = UINT64_C(16) << 20;
+    os_shared made;
+    mproc_err err = os_shared_create(&made, size > least ? round_up(size) : least, least);
+    if (err)
+        return err;
+    unsigned char nonce[16];
+    if (!(err = os_random(nonce, sizeof nonce)))
+        err = os_shared_commit(&made, 0, ARENA_SPAN);
+    if (err) {
+        os_handle_close(made.object);
+        return err;
+    }
+    arena = made;
+    memcpy(header()->nonce, nonce, sizeof nonce);
+    lay_out(limit < made.size && limit > least ? limit / ARENA_SPAN * ARENA_SPAN : made.size);
+    header()->magic = ARENA_MAGIC;
+    heap_begin_at(tables_end());
+    return MPROC_OK;
+}
+
+mproc_err arena_open(os_handle object, uint64_t size)
+{
+    os_shared mapped;
+    mproc_err err = os_shared_open(&mapped, object, size);
+    if (err)
+        return err;
+    arena = mapped;
+    if (size < ARENA_SPAN || header()->magic != ARENA_MAGIC || header()->capacity > size) {
+        arena = (os_shared){.base = NULL, .object = OS_NO_HANDLE};
+        return MPROC_EINVAL;
+    }
+    heap_begin_at(tables_end());
+    return MPROC_OK;
+}
+
+unsigned char *arena_base(void)
+{
+    return arena.base;
+}
+
+uint64_t arena_capacity(void)
+{
+    return header()->capacity;
+}
+
+os_handle arena_handle(void)
+{
+    return arena.object;
+}
+
+uint64_t arena_size(void)
+{
+    return arena.size;
+}
+
+const unsigned char *arena_nonce(void)
+{
+    return header()->nonce;
+}
+
+void *arena_at(arena_ref ref)
+{
+    return arena.base + ref;
+}
+
+arena_ref arena_offset(const void *address)
+{
+    return (arena_ref)((const unsigned char *)address - arena.base);
+}
+
+bool arena_contains(const void *address, size_t size)
+{
+    uintptr_t first = (uintptr_t)address, base = (uintptr_t)arena.base;
+    return arena.base && first >= base && first - base <= arena.size &&
+           size <= arena.size - (first - base);
+}
+
+mproc_err arena_commit(arena_ref offset, uint64_t size)
+{
+    uint64_t begin = offset / ARENA_SPAN * ARENA_SPAN, end = round_up(offset + size);
+    if (end < offset || end > header()->capacity)
+        return MPROC_ENOMEM;
+    mproc_err err = os_shared_commit(&arena, begin, end - begin);
+    assert(err || os_shared_is_committed(&arena, begin, end - begin));
+    return err;
+}
+
+bool arena_decommit(arena_ref offset, uint64_t size)
+{
+    return os_shared_decommit(&arena, offset, size);
+}
+
+void *arena_use_table(arena_table table, uint32_t count, uint32_t *used)
+{
+    uint32_t per_span = (uint32_t)(ARENA_SPAN / header()->table[table].entry_size);
+    uint32_t now = atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
+    if (count > header()->table[table].capacity)
+        return NULL;
+    if (count > now) {
+        uint32_t wanted = (count + per_span - 1) / per_span * per_span;
+        if (wanted > header()->table[table].capacity)
+            wanted = header()->table[table].capacity;
+        if (arena_commit(header()->table[table].offset,
+                         (uint64_t)wanted * header()->table[table].entry_size))
+            return NULL;
+        /* Committing twice does no harm, so `used` only has to grow. */
+        while (now < wanted &&
+               !atomic_compare_exchange_weak(&header()->table[table].used, &now, wanted)) {
+        }
+    }
+    if (used)
+        *used = atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
+    return arena.base + header()->table[table].offset;
+}

@@ -1,0 +1,42 @@
+/* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
+ *
+ *   header | slots | waiters | spans' states | spans ...
+ *
+ * The tables are as large as they may ever get and are committed in steps, as they are used. */
+#ifndef MPROC_FAMILY_ARENA_H
+#define MPROC_FAMILY_ARENA_H
+
+#include "../os.h"
+
+#define ARENA_SPAN UINT64_C(65536) /* the unit of commitment, and of the heap */
+
+typedef uint64_t arena_ref; /* an offset; 0 is nothing */
+
+/* Tables that grow by whole spans. */
+typedef enum arena_table { ARENA_SLOTS, ARENA_WAITERS, ARENA_SIGNALS, ARENA_STATES, ARENA_TABLES } arena_table;
+
+/* Makes a new one of about `size` bytes, of which at most `limit` will ever be committed. */
+mproc_err arena_create(uint64_t size, uint64_t limit);
+/* Maps the parent's. Takes the handle over. MPROC_EINVAL: that is no arena of this library's version. */
+mproc_err arena_open(os_handle object, uint64_t size);
+
+unsigned char *arena_base(void);
+uint64_t arena_capacity(void); /* bytes of it that may be used */
+os_handle arena_handle(void);  /* a spawned child inherits it... */
+uint64_t arena_size(void);     /* ...and is told its size */
+const unsigned char *arena_nonce(void); /* 16 random bytes, the same in the whole family */
+void *arena_at(arena_ref ref);          /* unchecked: only for what this process wrote or has checked */
+arena_ref arena_offset(const void *address);
+bool arena_contains(const void *address, size_t size);
+
+/* Commits [offset, offset + size), rounded to whole spans. MPROC_ENOMEM also when that lies beyond the capacity. */
+mproc_err arena_commit(arena_ref offset, uint64_t size);
+
+/* Gives whole spans back to the system; true: they are zero after the next commit. */
+bool arena_decommit(arena_ref offset, uint64_t size);
+
+/* A table's first entry after making sure that its first `count` entries can be used. *used: how many
+ * can be used at present, always a multiple of what fits into a span. NULL: no memory. */
+void *arena_use_table(arena_table table, uint32_t count, uint32_t *used);
+
+#endif

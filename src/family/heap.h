@@ -1,0 +1,25 @@
+/* The family's heap. Each block belongs to one process, by a tag in its state word, and is swept with it.
+ *
+ * A block is claimed and tagged by one CAS on a word outside of the block, given to another process by one
+ * CAS, and freed by one CAS; so a process killed in between holds it or does not. Nothing is counted
+ * and no list is linked: free blocks are found by their words. */
+#ifndef MPROC_FAMILY_HEAP_H
+#define MPROC_FAMILY_HEAP_H
+
+#include "slot.h"
+
+#define HEAP_ALIGNMENT 64
+
+/* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
+mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
+/* Another process's from now on: it may be dead already, then the block goes with the next sweep of it. */
+void heap_give(arena_ref ref, slot_id from, slot_id to);
+/* 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
+void heap_free(arena_ref ref, slot_id self);
+/* Frees all that a dead process held, and finishes what it had begun. */
+void heap_sweep(slot_id dead, slot_id self);
+uint64_t heap_used(void); /* bytes in blocks, rounded as they are allocated */
+
+void heap_begin_at(arena_ref first); /* for the arena: where the spans begin in this process's view */
+
+#endif

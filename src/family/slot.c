@@ -1,0 +1,158 @@
+#include "slot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "park.h"
+
+enum { INDEX_BITS = 16, STATE_BITS = 8 };
+#define GENERATIONS ((UINT64_C(1) << 24) - 1)
+
+static uint64_t life_of(slot_id id, slot_state state)
+{
+    return (id >> INDEX_BITS) << STATE_BITS | (uint64_t)state;
+}
+
+static slot_state state_of(uint64_t life)
+{
+    return (slot_state)(life & ((1 << STATE_BITS) - 1));
+}
+
+static uint64_t next_generation(uint64_t life)
+{
+    uint64_t generation = ((life >> STATE_BITS) + 1) & GENERATIONS;
+    return generation ? generation : 1;
+}
+
+static bool try_claim(slot *s, uint32_t index, slot_id *id)
+{
+    uint64_t life = atomic_load_explicit(&s->life, memory_order_relaxed);
+    if (state_of(life) != SLOT_FREE)
+        return false;
+    *id = next_generation(life) << INDEX_BITS | index;
+    return atomic_compare_exchange_strong(&s->life, &life, life_of(*id, SLOT_CLAIMED));
+}
+
+/* Everything in the slot is reset by its claimer, whatever a predecessor killed half-way left there.
+ * Nobody believes a field of a claimed slot but its parent and its child. */
+static void reset(slot *s, slot_id parent, const char *name, bool daemon)
+{
+    atomic_store(&s->ending, 0);
+    atomic_store(&s->pid, 0);
+    atomic_store(&s->born, 0);
+    atomic_store(&s->record, 0);
+    atomic_store(&s->parent, parent);
+    s->daemon = daemon;
+    snprintf(s->name, sizeof s->name, "%s", name);
+}
+
+mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
+{
+    static _Atomic uint32_t hint;
+    uint32_t used = 0, start = atomic_load_explicit(&hint, memory_order_relaxed);
+    slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
+    while (table) {
+        for (uint32_t i = 0; i < used; i++) {
+            uint32_t index = (start + i) % used;
+            slot_id claimed;
+            if (!try_claim(&table[index], index, &claimed))
+                continue;
+            atomic_store_explicit(&hint, index, memory_order_relaxed);
+            reset(&table[index], parent, name, daemon);
+            *id = claimed;
+            return MPROC_OK;
+        }
+        if (used == SLOT_COUNT)
+            return MPROC_EAGAIN;
+        start = used;
+        table = arena_use_table(ARENA_SLOTS, used + 1, &used);
+    }
+    return MPROC_ENOMEM;
+}
+
+slot *slot_at(slot_id id)
+{
+    uint32_t used, index = id & ((1 << INDEX_BITS) - 1);
+    slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
+    if (!table || index >= used)
+        return NULL;
+    uint64_t life = atomic_load_explicit(&table[index].life, memory_order_acquire);
+    return life >> STATE_BITS == id >> INDEX_BITS ? &table[index] : NULL;
+}
+
+bool slot_is(slot_id id, slot_state state)
+{
+    slot *s = slot_at(id);
+    return s && atomic_load(&s->life) == life_of(id, state);
+}
+
+mproc_err slot_enter(slot_id id, int64_t pid, uint64_t born)
+{
+    slot *s = slot_at(id);
+    if (!s)
+        return MPROC_ESTATE;
+    atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
+    atomic_store_explicit(&s->born, born, memory_order_relaxed);
+    uint64_t claimed = life_of(id, SLOT_CLAIMED);
+    return atomic_compare_exchange_strong(&s->life, &claimed, life_of(id, SLOT_LIVING))
+               ? MPROC_OK
+               : MPROC_ESTATE;
+}
+
+static bool change(slot_id id, slot_state from, slot_state to)
+{
+    slot *s = slot_at(id);
+    uint64_t expected = life_of(id, from);
+    return s && atomic_compare_exchange_strong(&s->life, &expected, life_of(id, to));
+}
+
+bool slot_disown(slot_id id)
+{
+    return change(id, SLOT_CLAIMED, SLOT_FREE);
+}
+
+void slot_free(slot_id id)
+{
+    if (!change(id, SLOT_LIVING, SLOT_FREE))
+        slot_disown(id);
+}
+
+/* ending: 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code */
+void slot_report(slot_id id, mproc_exit_status status, bool clean)
+{
+    slot *s = slot_at(id);
+    if (!s)
+        return;
+    uint64_t word = UINT64_C(1) << 63 | (uint64_t)clean << 62 | (uint64_t)status.kind << 56 |
+                    (uint64_t)(-(int)status.err & 0xff) << 32 | (uint32_t)status.code;
+    uint64_t none = 0;
+    if (!atomic_compare_exchange_strong(&s->ending, &none, word))
+        return;
+    atomic_fetch_add(&s->rung, 1);
+    unpark(&s->rung, UINT32_MAX);
+}
+
+bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean)
+{
+    slot *s = slot_at(id);
+    uint64_t word = s ? atomic_load(&s->ending) : 0;
+    if (!word)
+        return false;
+    status->kind = (mproc_exit_kind)(word >> 56 & 0x3f);
+    status->err = (mproc_err) - (int)(word >> 32 & 0xff);
+    status->code = status->kind == MPROC_EXIT_CRASHED ? (int64_t)(uint32_t)word : (int32_t)word;
+    *clean = word >> 62 & 1;
+    return true;
+}
+
+void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context)
+{
+    uint32_t used = 0;
+    slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
+    for (uint32_t i = 0; table && i < used; i++) {
+        uint64_t life = atomic_load(&table[i].life);
+        slot_id id = (life >> STATE_BITS) << INDEX_BITS | i;
+        if (state_of(life) != SLOT_FREE && !visit(id, &table[i], context))
+            return;
+    }
+}

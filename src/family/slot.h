@@ -1,0 +1,53 @@
+/* Who lives: one slot for each process of the family.
+ *
+ * A slot's `life` word holds generation and state, and every change of state is one CAS on it:
+ *   FREE -> CLAIMED   by the parent, before the child exists
+ *   CLAIMED -> LIVING by the child itself, when its pid stands in the slot
+ *   CLAIMED -> FREE   by whoever proves that the parent is dead: the child's own CAS then fails, and it ends
+ *   LIVING -> FREE    by whoever has proved the death and swept what the process held */
+#ifndef MPROC_FAMILY_SLOT_H
+#define MPROC_FAMILY_SLOT_H
+
+#include "arena.h"
+
+#define SLOT_COUNT 8192
+#define SLOT_NAME 64
+
+typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
+
+typedef enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVING } slot_state;
+
+typedef struct slot {
+    _Alignas(64) _Atomic uint64_t life; /* generation << 8 | state */
+    _Atomic uint64_t ending;            /* 0, or how it ended as it says itself: see slot_report */
+    _Atomic int64_t pid;
+    _Atomic uint64_t born;   /* with the pid its identity: os_birth_time */
+    _Atomic uint64_t parent; /* slot_id; the adopter's after the parent's death */
+    _Atomic arena_ref record; /* what a spawned child is to do */
+    _Atomic uint32_t rung;    /* changes with `ending`: to wait on */
+    bool daemon;              /* the rest is written by the claimer only */
+    char name[SLOT_NAME];
+} slot;
+_Static_assert(sizeof(slot) == 128, "slots fill cache lines");
+
+/* MPROC_EAGAIN: all are in use. */
+mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id);
+/* The child's first act. MPROC_ESTATE: its parent is dead and the slot has been taken back. */
+mproc_err slot_enter(slot_id id, int64_t pid, uint64_t born);
+/* NULL: no such slot, or another generation lives there. */
+slot *slot_at(slot_id id);
+bool slot_is(slot_id id, slot_state state);
+/* Whether it took a claimed slot back before its child came to life. */
+bool slot_disown(slot_id id);
+/* Only after the sweep. */
+void slot_free(slot_id id);
+
+/* What is known of an end: by the process itself (a clean end: nothing of it needs sweeping), or by a
+ * forkserver that reaped it. Wakes those who wait on `rung`. */
+void slot_report(slot_id id, mproc_exit_status status, bool clean);
+bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);
+
+/* Calls `visit` for each slot that is not free, until it returns false. */
+void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context);
+
+#endif
