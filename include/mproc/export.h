@@ -17,11 +17,11 @@
 #endif
 
 #if defined(__GNUC__) && defined(__MINGW32__)
-#define MPROC_PRINTF(format, first) __attribute__((format(gnu_printf, format, first)))
+#define MPROC_PRINTF(at, first) __attribute__((format(gnu_printf, at, first)))
 #elif defined(__GNUC__)
-#define MPROC_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define MPROC_PRINTF(at, first) __attribute__((format(printf, at, first)))
 #else
-#define MPROC_PRINTF(format, first)
+#define MPROC_PRINTF(at, first)
 #endif
 
 #ifdef __cplusplus
