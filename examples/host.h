@@ -1,0 +1,24 @@
+/* What these programs need of the operating system beyond C11, with UTF-8 names everywhere. */
+#ifndef HOST_H
+#define HOST_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* The program's arguments, argv[0] too, ended by NULL. They live until the program ends. NULL: no memory. */
+char **host_arguments(int *argc, char **argv);
+
+/* fopen; NULL with errno. */
+FILE *host_fopen(const char *path, const char *mode);
+
+/* From now on standard output is written byte for byte, and a terminal takes it as UTF-8. */
+void host_plain_output(void);
+
+bool host_is_terminal(FILE *stream);
+
+/* Since some moment in the past, never going back. */
+double host_seconds(void);
+
+void host_sleep(int milliseconds);
+
+#endif
