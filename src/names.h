@@ -69,6 +69,14 @@
 #define os_yield mproc__os_yield
 #define os_has_futex mproc__os_has_futex
 
+/* win32/win32.h */
+#define win32_after_program mproc__win32_after_program
+#define win32_error mproc__win32_error
+#define win32_last_error mproc__win32_last_error
+#define win32_process_open mproc__win32_process_open
+#define win32_unsupported mproc__win32_unsupported
+#define win32_wait mproc__win32_wait
+
 /* family/arena.h */
 #define arena_at mproc__arena_at
 #define arena_base mproc__arena_base
@@ -81,7 +89,7 @@
 #define arena_nonce mproc__arena_nonce
 #define arena_offset mproc__arena_offset
 #define arena_open mproc__arena_open
-#define arena_size mproc__arena_size
+#define arena_extent mproc__arena_extent
 #define arena_use_table mproc__arena_use_table
 
 /* family/slot.h */
@@ -106,12 +114,11 @@
 
 /* family/park.h */
 #define park mproc__park
-#define park_after_fork mproc__park_after_fork
+#define park_deadline mproc__park_deadline
 #define park_sweep mproc__park_sweep
 #define unpark mproc__unpark
 
 /* family/gate.h */
-#define gate_after_fork mproc__gate_after_fork
 #define gate_close mproc__gate_close
 #define gate_enter mproc__gate_enter
 #define gate_init mproc__gate_init
@@ -119,6 +126,7 @@
 #define gate_open mproc__gate_open
 
 /* family/log.h */
+#define log_complain mproc__log_complain
 #define log_get_level mproc__log_get_level
 #define log_set_level mproc__log_set_level
 #define log_set_name mproc__log_set_name
@@ -128,8 +136,53 @@
 #define family mproc__family
 #define family_after_fork mproc__family_after_fork
 #define family_enter mproc__family_enter
+#define family_is_founded mproc__family_is_founded
 #define family_is_member mproc__family_is_member
-#define family_join mproc__family_join
+#define family_attach mproc__family_attach
+#define family_take mproc__family_take
 #define family_lifeline mproc__family_lifeline
+#define family_sweep mproc__family_sweep
+
+/* family/settings.h */
+#define settings_arena_limit mproc__settings_arena_limit
+#define settings_arena_size mproc__settings_arena_size
+
+/* process/process.h */
+#define process_begin mproc__process_begin
+#define process_create mproc__process_create
+#define process_retain mproc__process_retain
+#define process_identity mproc__process_identity
+
+/* process/children.h */
+#define children_add mproc__children_add
+#define children_after_fork mproc__children_after_fork
+#define children_begin mproc__children_begin
+#define children_begin_start mproc__children_begin_start
+#define children_cancel_start mproc__children_cancel_start
+#define children_end mproc__children_end
+#define children_has_ended mproc__children_has_ended
+#define children_join mproc__children_join
+#define children_list mproc__children_list
+#define children_monitor mproc__children_monitor
+#define children_sentinel mproc__children_sentinel
+#define children_signal mproc__children_signal
+
+/* process/forkserver.h */
+#define forkserver_after_fork mproc__forkserver_after_fork
+#define forkserver_begin mproc__forkserver_begin
+#define forkserver_end mproc__forkserver_end
+#define forkserver_is_alive mproc__forkserver_is_alive
+#define forkserver_serve mproc__forkserver_serve
+#define forkserver_start_child mproc__forkserver_start_child
+
+/* process/entry.h */
+#define entry_free_record mproc__entry_free_record
+#define entry_read mproc__entry_read
+#define entry_record mproc__entry_record
+#define entry_spawn mproc__entry_spawn
+
+/* process/child.h */
+#define child_run_forked mproc__child_run_forked
+#define child_run_spawned mproc__child_run_spawned
 
 #endif

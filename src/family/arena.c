@@ -40,8 +40,8 @@ static void lay_out(uint64_t capacity)
         uint32_t size, count;
     } tables[ARENA_TABLES] = {
         [ARENA_SLOTS] = {sizeof(slot), SLOT_COUNT},
-        [ARENA_WAITERS] = {sizeof(_Atomic uint64_t), PARK_WAITERS},
-        [ARENA_SIGNALS] = {sizeof(os_signal), PARK_WAITERS},
+        [ARENA_PLACES] = {sizeof(park_place), PARK_PLACES},
+        [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(capacity / ARENA_SPAN)},
     };
     uint64_t offset = ARENA_SPAN;
@@ -114,7 +114,7 @@ os_handle arena_handle(void)
     return arena.object;
 }
 
-uint64_t arena_size(void)
+uint64_t arena_extent(void)
 {
     return arena.size;
 }

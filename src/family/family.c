@@ -1,0 +1,153 @@
+#include "family.h"
+
+#include <string.h>
+
+#include "gate.h"
+#include "heap.h"
+#include "log.h"
+#include "park.h"
+#include "settings.h"
+
+family_state family = {.parent_watch = OS_NO_HANDLE};
+
+enum { OUTSIDE, FOUNDING, INSIDE };
+static _Atomic int membership = OUTSIDE;
+/* A copy of a member, made by a fork that mproc knows nothing of. */
+static _Atomic bool stranger;
+
+static os_mutex line_lock;
+static os_lifeline line = {OS_NO_HANDLE, OS_NO_HANDLE};
+
+/* In the child of every fork. Only the real parent may hold its life line, else nobody learns of its end. */
+static void in_forked_child(void)
+{
+    atomic_store(&stranger, true);
+    os_handle_close(line.hold);
+    line.hold = OS_NO_HANDLE;
+}
+
+static void begin_membership(void)
+{
+    os_mutex_init(&line_lock);
+    gate_init();
+    os_on_fork(in_forked_child);
+}
+
+static mproc_err found(void)
+{
+    mproc_err err = arena_create(settings_arena_size(), settings_arena_limit());
+    if (err)
+        return err;
+    begin_membership();
+    slot_id self;
+    if ((err = slot_claim(0, "MainProcess", false, &self)) ||
+        (err = slot_enter(self, os_getpid(), os_birth_time())))
+        return err;
+    family.self = self;
+    return MPROC_OK;
+}
+
+mproc_err family_enter(void)
+{
+    if (atomic_load_explicit(&stranger, memory_order_relaxed))
+        return MPROC_ESTATE;
+    if (atomic_load_explicit(&membership, memory_order_acquire) == INSIDE)
+        return MPROC_OK;
+    if (os_entry_is_unclaimed()) {
+        log_complain("this process was spawned, but its main did not call mproc_main_guard");
+        return MPROC_EGUARD;
+    }
+    int outside = OUTSIDE;
+    while (!atomic_compare_exchange_strong(&membership, &outside, FOUNDING)) {
+        if (outside == INSIDE)
+            return MPROC_OK;
+        outside = OUTSIDE;
+        os_yield();
+    }
+    mproc_err err = found();
+    atomic_store(&membership, err ? OUTSIDE : INSIDE);
+    return err;
+}
+
+bool family_is_founded(void)
+{
+    return atomic_load(&membership) != OUTSIDE;
+}
+
+bool family_is_member(void)
+{
+    return atomic_load(&membership) == INSIDE && !atomic_load(&stranger);
+}
+
+mproc_err family_attach(os_handle arena, uint64_t arena_bytes, os_handle parent_watch)
+{
+    mproc_err err = arena_open(arena, arena_bytes);
+    if (err)
+        return err;
+    begin_membership();
+    family.parent_watch = parent_watch;
+    atomic_store(&membership, INSIDE);
+    return MPROC_OK;
+}
+
+mproc_err family_take(slot_id self)
+{
+    atomic_store(&stranger, false);
+    slot *mine = slot_at(self);
+    if (!mine)
+        return MPROC_ESTATE;
+    family.self = self;
+    family.parent = atomic_load(&mine->parent);
+    family.daemon = mine->daemon;
+    log_set_name(mine->name);
+    slot *parent = slot_at(family.parent);
+    if (parent) {
+        family.parent_pid = atomic_load(&parent->pid);
+        memcpy(family.parent_name, parent->name, sizeof family.parent_name);
+    }
+    return slot_enter(self, os_getpid(), os_birth_time());
+}
+
+mproc_err family_after_fork(slot_id self)
+{
+    os_handle_close(family.parent_watch);
+    family.parent_watch = line.watch;
+    line = (os_lifeline){OS_NO_HANDLE, OS_NO_HANDLE};
+    os_mutex_init(&line_lock);
+    gate_init();
+    family.forked = true;
+    return family_take(self);
+}
+
+mproc_err family_lifeline(const os_lifeline **own)
+{
+    mproc_err err = MPROC_OK;
+    os_mutex_lock(&line_lock);
+    if (line.watch == OS_NO_HANDLE) {
+        gate_enter();
+        err = os_lifeline_create(&line);
+        gate_leave();
+    }
+    os_mutex_unlock(&line_lock);
+    if (!err)
+        *own = &line;
+    return err;
+}
+
+/* Children that were being made when their parent died: they find their slot taken back, and end. */
+static bool disown_child(slot_id id, slot *child, void *dead)
+{
+    if (atomic_load(&child->parent) == *(slot_id *)dead)
+        slot_disown(id);
+    return true;
+}
+
+void family_sweep(slot_id dead, bool clean)
+{
+    if (!clean) {
+        slot_each(disown_child, &dead);
+        heap_sweep(dead, family.self);
+        park_sweep(dead);
+    }
+    slot_free(dead);
+}

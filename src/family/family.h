@@ -1,0 +1,42 @@
+/* This process's membership in its family: one arena, one slot, one life line. */
+#ifndef MPROC_FAMILY_FAMILY_H
+#define MPROC_FAMILY_FAMILY_H
+
+#include "slot.h"
+
+typedef struct family_state {
+    slot_id self;
+    slot_id parent;              /* 0 in the first process */
+    os_handle parent_watch;      /* the parent's life line; OS_NO_HANDLE in the first process */
+    long long parent_pid;
+    char parent_name[SLOT_NAME];
+    bool daemon;                 /* this process is one */
+    bool forked;                 /* made by mproc's fork: ends with _Exit */
+    bool guarded;                /* mproc_main_guard has been called */
+    mproc_start_method method;   /* the program's choice, or DEFAULT */
+    bool interruptible;
+} family_state;
+extern family_state family;
+
+/* Every public call that needs the family begins here; the first one founds it.
+ * MPROC_ESTATE: a copy of a member, made by a fork that mproc does not know of; MPROC_EGUARD: a spawned child that
+ * went past the guard; MPROC_ENOMEM... */
+mproc_err family_enter(void);
+bool family_is_founded(void); /* too late for mproc_init */
+bool family_is_member(void);  /* founded or joined, and no stranger's copy */
+
+/* What was spawned: maps the arena and begins to listen to the parent's life line. Takes the handles over. A
+ * forkserver stops here; a child goes on with family_take. */
+mproc_err family_attach(os_handle arena, uint64_t arena_bytes, os_handle parent_watch);
+/* This process is the child for whom its parent claimed that slot. */
+mproc_err family_take(slot_id self);
+/* A child that was forked, instead of both: drops what was its parent's. */
+mproc_err family_after_fork(slot_id self);
+
+/* The own life line, made when first needed. */
+mproc_err family_lifeline(const os_lifeline **line);
+
+/* Frees what a proven dead member held, and its slot. `clean`: it held nothing. */
+void family_sweep(slot_id dead, bool clean);
+
+#endif

@@ -1,0 +1,123 @@
+#include "child.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../family/log.h"
+#include "children.h"
+#include "entry.h"
+#include "forkserver.h"
+
+enum { REFUSED_CODE = 255 };
+
+/* The target's exit code, once it has returned. */
+static bool returned;
+static int exit_code;
+
+_Noreturn static void refuse(mproc_err err, const char *what)
+{
+    log_complain("a child cannot run: %s: %s", what, mproc_strerror(err));
+    if (family_is_member() && family.self)
+        slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_REFUSED, .err = err},
+                    false);
+    _Exit(REFUSED_CODE);
+}
+
+/* The last of mproc in this process. A clean end tells its code, for a parent that cannot see it. */
+static void leave(void)
+{
+    children_end();
+    forkserver_end();
+    if (returned && family.parent) {
+        entry_free_record();
+        slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},
+                    true);
+    }
+}
+
+void mproc__at_exit(void)
+{
+    static _Atomic bool left;
+    if (family_is_member() && family.self && !atomic_exchange(&left, true))
+        leave();
+}
+
+/* Not by exit: the handlers there are the parent's. All that this child has buffered is written. */
+_Noreturn static void end_fork(int code)
+{
+    returned = true;
+    exit_code = code;
+    leave();
+    fflush(NULL);
+    _Exit(code);
+}
+
+static void obey_lifeline(void)
+{
+    mproc_err err = family.daemon ? os_lifeline_arm(family.parent_watch) : MPROC_OK;
+    if (err)
+        refuse(err, "no life line to its parent");
+}
+
+void child_run_forked(const mproc_process *process, slot_id self)
+{
+    children_after_fork();
+    forkserver_after_fork();
+    if (family_after_fork(self))
+        _Exit(REFUSED_CODE); /* the parent is dead, and its sweep has taken the slot back */
+    process_begin(process->identity);
+    os_stdin_null();
+    obey_lifeline();
+    end_fork(process->target(process->args, process->args_size));
+}
+
+static slot_id become_server(const os_entry *entry)
+{
+    mproc_err err = os_lifeline_arm(family.parent_watch);
+    if (err)
+        refuse(err, "no life line for the forkserver");
+    slot_id self = forkserver_serve(entry->handles[2]);
+    family.forked = true;
+    return self;
+}
+
+void child_run_spawned(const os_entry *entry)
+{
+    char kind[8];
+    uint64_t self, arena_bytes;
+    if (sscanf(entry->text, "%7[a-z].%" SCNx64 ".%" SCNx64, kind, &self, &arena_bytes) != 3 ||
+        entry->handle_count != (strcmp(kind, "server") == 0 ? 3u : 2u))
+        refuse(MPROC_EINVAL, "the private argument is forged");
+    mproc_err err = family_attach(entry->handles[0], arena_bytes, entry->handles[1]);
+    if (err)
+        refuse(err, "no shared memory");
+    children_begin();
+    forkserver_begin();
+    if (strcmp(kind, "server") == 0)
+        self = become_server(entry);
+    if (family_take(self))
+        _Exit(REFUSED_CODE);
+    obey_lifeline();
+    entry_task task;
+    if ((err = entry_read(&task)))
+        refuse(err, "its function");
+    int code = task.target(task.args, task.args_size);
+    if (family.forked)
+        end_fork(code);
+    returned = true;
+    exit_code = code;
+    exit(code);
+}
+
+void mproc__main_guard(int argc, char **argv)
+{
+    os_entry entry;
+    mproc_err err = os_entry_claim(argc, argv, &entry);
+    if (!err)
+        child_run_spawned(&entry);
+    if (err != MPROC_ENOENT)
+        refuse(err, "the private argument is refused");
+    family.guarded = true;
+}

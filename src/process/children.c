@@ -1,0 +1,318 @@
+#include "children.h"
+
+#include <stdlib.h>
+
+#include "../family/gate.h"
+#include "../family/log.h"
+#include "../family/park.h"
+#include "forkserver.h"
+
+#define MILLISECOND INT64_C(1000000)
+#define GRACE (1000 * MILLISECOND) /* for a daemon that does not mind its SIGTERM */
+#define BEAT (20 * MILLISECOND)    /* to look whether the forkserver that should report still lives */
+
+static os_mutex lock;
+static mproc_process *children; /* in the order of their start; each holds a reference */
+static os_watcher *monitor;
+static bool ending; /* this process is: it starts no more children */
+
+void children_begin(void)
+{
+    os_mutex_init(&lock);
+}
+
+void children_after_fork(void)
+{
+    os_mutex_init(&lock);
+    children = NULL;
+    ending = false;
+    if (monitor)
+        os_watcher_after_fork(monitor);
+    monitor = NULL;
+}
+
+/* ---- under the lock ---- */
+
+static void unlink_child(mproc_process *child)
+{
+    for (mproc_process **at = &children; *at; at = &(*at)->next) {
+        if (*at == child) {
+            *at = child->next;
+            return;
+        }
+    }
+}
+
+/* What the system says, completed by what the child or its forkserver said. */
+static mproc_exit_status final_status(const mproc_process *child, mproc_exit_status seen,
+                                      bool *clean)
+{
+    mproc_exit_status told;
+    *clean = false;
+    if (slot_reported(child->slot, &told, clean)) {
+        if (told.kind == MPROC_EXIT_REFUSED)
+            return told;
+        if (seen.kind == MPROC_EXIT_LOST) {
+            seen = told;
+            seen.code = told.kind == MPROC_EXIT_EXITED ? told.code & 0xff : told.code;
+        }
+    }
+    bool terminated = seen.kind == MPROC_EXIT_SIGNALED ||
+                      (seen.kind == MPROC_EXIT_EXITED && !*clean && !os_can_start(MPROC_FORK));
+    if (child->asked && terminated && (seen.code == 15 || seen.code == 9))
+        seen.kind = MPROC_EXIT_TERMINATED;
+    return seen;
+}
+
+/* A foreign child's status comes from the forkserver, which reaps it a moment after its end. */
+static bool awaits_report(const mproc_process *child)
+{
+    mproc_exit_status status;
+    bool clean;
+    return child->os.foreign && !slot_reported(child->slot, &status, &clean) &&
+           forkserver_is_alive();
+}
+
+static void reap(mproc_process *child)
+{
+    if (child->ended && !child->reaped && child->waiting == 0) {
+        os_process_reap(&child->os);
+        child->reaped = true;
+    }
+}
+
+/* The one place where an end is taken notice of. */
+static void collect(mproc_process *child)
+{
+    mproc_exit_status seen;
+    if (child->ended)
+        return;
+    os_process_status(&child->os, &seen);
+    if (seen.kind == MPROC_EXIT_RUNNING || awaits_report(child))
+        return;
+    bool clean;
+    child->status = final_status(child, seen, &clean);
+    child->ended = true;
+    if (child->hooks.inherit)
+        child->hooks.inherit(child->hooks.context, child);
+    family_sweep(child->slot, clean);
+    unlink_child(child);
+    reap(child);
+    log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
+              (long long)child->os.pid, (int)child->status.kind, (long long)child->status.code);
+}
+
+/* ---- the monitor ---- */
+
+static void on_end(void *context, uint64_t key)
+{
+    (void)context;
+    mproc_process *child = (mproc_process *)(uintptr_t)key;
+    children_join(child, 0);
+    if (child->hooks.ended)
+        child->hooks.ended(child->hooks.context, child);
+    mproc_process_free(child);
+}
+
+static mproc_err watch(mproc_process *child)
+{
+    process_retain(child);
+    gate_enter();
+    mproc_err err = os_watcher_add(monitor, &child->os, (uint64_t)(uintptr_t)child);
+    gate_leave();
+    if (err)
+        mproc_process_free(child);
+    return err;
+}
+
+mproc_err children_monitor(void)
+{
+    mproc_err err = MPROC_OK;
+    os_mutex_lock(&lock);
+    if (!monitor) {
+        gate_enter();
+        err = os_watcher_create(&monitor, on_end, NULL);
+        gate_leave();
+        for (mproc_process *child = children; !err && child; child = child->next)
+            watch(child);
+    }
+    os_mutex_unlock(&lock);
+    return err;
+}
+
+/* ---- calls ---- */
+
+bool children_begin_start(mproc_process *child)
+{
+    os_mutex_lock(&lock);
+    bool mine = child->phase == PROCESS_NEW && !ending;
+    if (mine)
+        child->phase = PROCESS_STARTING;
+    os_mutex_unlock(&lock);
+    return mine;
+}
+
+void children_cancel_start(mproc_process *child)
+{
+    os_mutex_lock(&lock);
+    child->phase = PROCESS_NEW;
+    os_mutex_unlock(&lock);
+}
+
+void children_add(mproc_process *child)
+{
+    os_mutex_lock(&lock);
+    mproc_process **last = &children;
+    while (*last)
+        last = &(*last)->next;
+    process_retain(child);
+    child->next = NULL;
+    child->phase = PROCESS_STARTED;
+    *last = child;
+    mproc_err err = monitor ? watch(child) : MPROC_OK;
+    os_mutex_unlock(&lock);
+    if (err)
+        log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
+}
+
+static bool collect_and_unlock(mproc_process *child)
+{
+    bool before = child->ended;
+    collect(child);
+    bool ended = child->ended;
+    os_mutex_unlock(&lock);
+    if (ended && !before)
+        mproc_process_free(child); /* the list's reference */
+    return ended;
+}
+
+bool children_has_ended(mproc_process *child)
+{
+    os_mutex_lock(&lock);
+    return collect_and_unlock(child);
+}
+
+static void await_report(const mproc_process *child)
+{
+    slot *of_child = slot_at(child->slot);
+    while (of_child && awaits_report(child)) {
+        uint32_t rung = atomic_load(&of_child->rung);
+        if (awaits_report(child))
+            park(&of_child->rung, rung, os_now() + BEAT, family.self);
+    }
+}
+
+mproc_err children_join(mproc_process *child, int64_t deadline)
+{
+    os_mutex_lock(&lock);
+    if (child->ended) {
+        os_mutex_unlock(&lock);
+        return MPROC_OK;
+    }
+    child->waiting++;
+    os_mutex_unlock(&lock);
+    mproc_err err = os_process_wait(&child->os, deadline);
+    if (!err && child->os.foreign)
+        await_report(child);
+    os_mutex_lock(&lock);
+    child->waiting--;
+    reap(child); /* somebody else may have collected it, but left it to the last one who waits */
+    bool ended = collect_and_unlock(child);
+    return ended ? MPROC_OK : err;
+}
+
+mproc_err children_signal(mproc_process *child, bool hard)
+{
+    mproc_err err = MPROC_OK;
+    os_mutex_lock(&lock);
+    if (!child->ended) {
+        child->asked = true;
+        err = os_process_signal(&child->os, hard);
+    }
+    os_mutex_unlock(&lock);
+    return err;
+}
+
+mproc_err children_sentinel(mproc_process *child, os_handle *sentinel)
+{
+    os_mutex_lock(&lock);
+    gate_enter();
+    mproc_err err = os_process_sentinel(&child->os, sentinel);
+    gate_leave();
+    os_mutex_unlock(&lock);
+    return err;
+}
+
+static size_t snapshot(mproc_process **list, size_t capacity)
+{
+    size_t count = 0;
+    os_mutex_lock(&lock);
+    for (mproc_process *child = children; child; child = child->next) {
+        if (count < capacity) {
+            list[count] = child;
+            process_retain(child);
+        }
+        count++;
+    }
+    os_mutex_unlock(&lock);
+    return count;
+}
+
+/* All of them, retained; the caller frees each and the list. NULL with *count 0: there are none; with *count 1: no memory. */
+static mproc_process **snapshot_all(size_t *count)
+{
+    for (size_t capacity = 16;; capacity = *count + 16) {
+        mproc_process **list = malloc(capacity * sizeof *list);
+        *count = list ? snapshot(list, capacity) : 0;
+        if (!list || *count <= capacity)
+            return list;
+        for (size_t i = 0; i < capacity; i++)
+            mproc_process_free(list[i]);
+        free(list);
+    }
+}
+
+mproc_err children_list(mproc_process **list, size_t capacity, size_t *count)
+{
+    size_t all, running = 0;
+    mproc_process **every = snapshot_all(&all);
+    if (!every)
+        return MPROC_ENOMEM;
+    for (size_t i = 0; i < all; i++) {
+        bool ended = children_has_ended(every[i]);
+        if (ended || running >= capacity)
+            mproc_process_free(every[i]);
+        else
+            list[running] = every[i];
+        running += !ended;
+    }
+    free(every);
+    *count = running;
+    return MPROC_OK;
+}
+
+void children_end(void)
+{
+    os_mutex_lock(&lock);
+    ending = true;
+    os_mutex_unlock(&lock);
+    size_t all;
+    mproc_process **every = snapshot_all(&all);
+    for (size_t i = 0; every && i < all; i++) {
+        if (every[i]->daemon)
+            children_signal(every[i], false);
+    }
+    for (size_t i = 0; every && i < all; i++) {
+        if (!every[i]->daemon)
+            children_join(every[i], OS_FOREVER);
+    }
+    int64_t patience = os_now() + GRACE;
+    for (size_t i = 0; every && i < all; i++) {
+        if (every[i]->daemon && children_join(every[i], patience) == MPROC_ETIMEDOUT) {
+            children_signal(every[i], true);
+            children_join(every[i], OS_FOREVER);
+        }
+        mproc_process_free(every[i]);
+    }
+    free(every);
+}

@@ -1,0 +1,90 @@
+#include "entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../family/heap.h"
+#include "../family/log.h"
+
+typedef struct start_record {
+    os_code target;
+    uint64_t args_size;
+    int32_t method;
+    int32_t log_level;
+    bool interruptible;
+    char identity[PROCESS_IDENTITY];
+    _Alignas(HEAP_ALIGNMENT) unsigned char args[];
+} start_record;
+
+mproc_err entry_record(const mproc_process *process, slot_id id)
+{
+    os_code target;
+    mproc_err err = os_code_from((os_function)process->target, &target);
+    if (err)
+        return err;
+    if (process->args_size > SIZE_MAX - sizeof(start_record))
+        return MPROC_ENOMEM;
+    arena_ref ref;
+    if ((err = heap_alloc(sizeof(start_record) + process->args_size, family.self, &ref)))
+        return err;
+    start_record *record = arena_at(ref);
+    *record = (start_record){.target = target,
+                             .args_size = process->args_size,
+                             .method = family.method,
+                             .log_level = log_get_level(),
+                             .interruptible = family.interruptible};
+    memcpy(record->identity, process->identity, sizeof record->identity);
+    if (process->args_size)
+        memcpy(record->args, process->args, process->args_size);
+    atomic_store(&slot_at(id)->record, ref);
+    heap_give(ref, family.self, id);
+    return MPROC_OK;
+}
+
+mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, os_handle channel,
+                      const os_lifeline *mortal)
+{
+    const os_lifeline *line;
+    mproc_err err = family_lifeline(&line);
+    if (err)
+        return err;
+    char text[OS_SPAWN_TEXT];
+    snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64, kind == ENTRY_SERVER ? "server" : "child",
+             id, arena_extent());
+    const os_handle handles[] = {arena_handle(), line->watch, channel};
+    return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal);
+}
+
+mproc_err entry_read(entry_task *task)
+{
+    slot *mine = slot_at(family.self);
+    arena_ref ref = mine ? atomic_load(&mine->record) : 0;
+    if (!ref || ref > arena_extent() - sizeof(start_record))
+        return MPROC_EINVAL;
+    start_record *record = arena_at(ref);
+    uint64_t size = record->args_size;
+    if (size > arena_extent() - sizeof(start_record) - ref)
+        return MPROC_EINVAL;
+    os_code target = record->target;
+    os_function function;
+    family.method = (mproc_start_method)record->method;
+    family.interruptible = record->interruptible;
+    os_set_interruptible(family.interruptible);
+    log_set_level((mproc_log_level)record->log_level);
+    process_begin(record->identity);
+    mproc_err err = os_code_find(&target, &function);
+    if (err)
+        return err;
+    task->target = (mproc_target)function;
+    task->args = size ? record->args : NULL;
+    task->args_size = (size_t)size;
+    return MPROC_OK;
+}
+
+void entry_free_record(void)
+{
+    slot *mine = slot_at(family.self);
+    arena_ref ref = mine ? atomic_exchange(&mine->record, 0) : 0;
+    heap_free(ref, family.self);
+}

@@ -1,0 +1,27 @@
+/* From a parent to what it spawned: the record in the arena and the guard's private argument. */
+#ifndef MPROC_PROCESS_ENTRY_H
+#define MPROC_PROCESS_ENTRY_H
+
+#include "process.h"
+
+typedef enum { ENTRY_CHILD, ENTRY_SERVER } entry_kind;
+
+/* What a child that is no copy of its parent must be told. Its block belongs to the child. */
+mproc_err entry_record(const mproc_process *process, slot_id slot);
+/* Spawns this executable as that. `channel`: a server's; else OS_NO_HANDLE. `mortal`: it ends with this process. */
+mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id slot, os_handle channel,
+                      const os_lifeline *mortal);
+
+/* What a record told. `args` point into the arena. */
+typedef struct entry_task {
+    mproc_target target;
+    void *args;
+    size_t args_size;
+} entry_task;
+
+/* In a child: reads its record and takes over what its parent chose. MPROC_EIMAGE: the target is not to be found. */
+mproc_err entry_read(entry_task *task);
+/* At a clean end. */
+void entry_free_record(void);
+
+#endif

@@ -1,0 +1,99 @@
+#include "forkserver.h"
+
+#include <stdio.h>
+
+#include "../family/gate.h"
+#include "../family/log.h"
+#include "entry.h"
+
+static os_mutex lock;
+static os_process server;
+static os_handle channel = OS_NO_HANDLE; /* no server when there is none */
+
+void forkserver_begin(void)
+{
+    os_mutex_init(&lock);
+}
+
+void forkserver_after_fork(void)
+{
+    os_mutex_init(&lock);
+    os_handle_close(channel);
+    channel = OS_NO_HANDLE;
+}
+
+static void stop(void)
+{
+    if (channel == OS_NO_HANDLE)
+        return;
+    os_handle_close(channel);
+    channel = OS_NO_HANDLE;
+    os_process_signal(&server, true);
+    os_process_wait(&server, OS_FOREVER);
+    os_process_reap(&server);
+    os_process_close(&server);
+}
+
+static mproc_err start(void)
+{
+    const os_lifeline *line;
+    os_handle ends[2];
+    mproc_err err = family_lifeline(&line);
+    if (err)
+        return err;
+    gate_enter();
+    if (!(err = os_forkserver_channel(ends))) {
+        err = entry_spawn(&server, ENTRY_SERVER, 0, ends[1], line);
+        os_handle_close(ends[1]);
+        if (err)
+            os_handle_close(ends[0]);
+        else
+            channel = ends[0];
+    }
+    gate_leave();
+    if (!err)
+        log_write(MPROC_LOG_DEBUG, "forkserver started, pid %lld", (long long)server.pid);
+    return err;
+}
+
+mproc_err forkserver_start_child(slot_id id, os_process *child)
+{
+    os_mutex_lock(&lock);
+    mproc_err err = MPROC_EBROKEN;
+    for (int tries = 0; err == MPROC_EBROKEN && tries < 2; tries++) {
+        if (channel == OS_NO_HANDLE && (err = start()))
+            break;
+        err = os_forkserver_request(channel, id, child);
+        if (err == MPROC_EBROKEN)
+            stop();
+    }
+    os_mutex_unlock(&lock);
+    return err;
+}
+
+bool forkserver_is_alive(void)
+{
+    mproc_exit_status status = {.kind = MPROC_EXIT_LOST};
+    os_mutex_lock(&lock);
+    if (channel != OS_NO_HANDLE)
+        os_process_status(&server, &status);
+    os_mutex_unlock(&lock);
+    return status.kind == MPROC_EXIT_RUNNING;
+}
+
+void forkserver_end(void)
+{
+    os_mutex_lock(&lock);
+    stop();
+    os_mutex_unlock(&lock);
+}
+
+static void report(uint64_t word, mproc_exit_status status)
+{
+    slot_report(word, status, false);
+}
+
+slot_id forkserver_serve(os_handle requests)
+{
+    return os_forkserver_serve(requests, report);
+}

@@ -1,0 +1,17 @@
+/* The forkserver of this process: a small process without threads that forks on request. */
+#ifndef MPROC_PROCESS_FORKSERVER_H
+#define MPROC_PROCESS_FORKSERVER_H
+
+#include "../family/family.h"
+
+void forkserver_begin(void);
+void forkserver_after_fork(void);
+/* Starts the server when there is none, or when it has died. */
+mproc_err forkserver_start_child(slot_id id, os_process *child);
+bool forkserver_is_alive(void);
+void forkserver_end(void);
+
+/* In the server: does not return there, but in each child, with its slot. */
+slot_id forkserver_serve(os_handle channel);
+
+#endif

@@ -1,0 +1,371 @@
+#include "process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../family/gate.h"
+#include "../family/log.h"
+#include "../family/park.h"
+#include "child.h"
+#include "children.h"
+#include "entry.h"
+#include "forkserver.h"
+
+char process_identity[PROCESS_IDENTITY];
+static _Atomic unsigned started_count; /* numbers the children of this process */
+
+void process_begin(const char *identity)
+{
+    memmove(process_identity, identity, sizeof process_identity);
+    atomic_store(&started_count, 0);
+}
+
+/* The first use of processes here: everything that a later exit or fork relies on. */
+static mproc_err begin(void)
+{
+    static _Atomic int begun; /* 0, 1: being done, 2 */
+    mproc_err err = family_enter();
+    if (err || atomic_load_explicit(&begun, memory_order_acquire) == 2)
+        return err;
+    int none = 0;
+    if (atomic_compare_exchange_strong(&begun, &none, 1)) {
+        if (!family.parent) {
+            children_begin();
+            forkserver_begin();
+        }
+        if (!family.guarded && !family.parent)
+            atexit(mproc__at_exit);
+        atomic_store(&begun, 2);
+    }
+    while (atomic_load(&begun) != 2)
+        os_yield();
+    return MPROC_OK;
+}
+
+/* ---- creating ---- */
+
+static mproc_err need_guard(void)
+{
+    log_complain("to start processes by spawn or forkserver, main must begin with the guard:\n"
+                 "    int main(int argc, char **argv)\n"
+                 "    {\n"
+                 "        mproc_main_guard(argc, argv);");
+    return MPROC_EGUARD;
+}
+
+static mproc_err check(const mproc_process_options *options)
+{
+    if (!options || !options->target || (options->args_size && !options->args) ||
+        options->method < MPROC_START_DEFAULT || options->method > MPROC_FORKSERVER)
+        return MPROC_EINVAL;
+    mproc_start_method method = options->method ? options->method : mproc_get_start_method();
+    if (!os_can_start(method))
+        return MPROC_ENOSYS;
+    if (method == MPROC_FORK)
+        return MPROC_OK;
+    if (!family.guarded && !family.parent)
+        return need_guard();
+    os_code code;
+    return os_code_from((os_function)options->target, &code);
+}
+
+static void set_name(mproc_process *made, const char *name)
+{
+    unsigned number = atomic_fetch_add(&started_count, 1) + 1;
+    snprintf(made->identity, sizeof made->identity, "%.30s%s%u", process_identity,
+             *process_identity ? ":" : "", number);
+    if (name)
+        snprintf(made->name, sizeof made->name, "%s", name);
+    else
+        snprintf(made->name, sizeof made->name, "Process-%s", made->identity);
+}
+
+mproc_err process_create(mproc_process **process, const mproc_process_options *options,
+                         const process_hooks *hooks)
+{
+    mproc_err err = process ? check(options) : MPROC_EINVAL;
+    if (err || (err = begin()))
+        return err;
+    mproc_process *made = calloc(1, sizeof *made);
+    if (!made)
+        return MPROC_ENOMEM;
+    if (options->args_size && !(made->args = malloc(options->args_size))) {
+        free(made);
+        return MPROC_ENOMEM;
+    }
+    if (options->args_size)
+        memcpy(made->args, options->args, options->args_size);
+    atomic_init(&made->references, 1);
+    made->role = PROCESS_CHILD;
+    made->owner = family.self;
+    made->target = options->target;
+    made->args_size = options->args_size;
+    made->method = options->method ? options->method : mproc_get_start_method();
+    made->daemon = options->daemon || family.daemon;
+    made->os.handle = made->os.extra = OS_NO_HANDLE;
+    if (hooks)
+        made->hooks = *hooks;
+    set_name(made, options->name);
+    *process = made;
+    return MPROC_OK;
+}
+
+mproc_err mproc_process_create(mproc_process **process, const mproc_process_options *options)
+{
+    return process_create(process, options, NULL);
+}
+
+void process_retain(mproc_process *process)
+{
+    atomic_fetch_add_explicit(&process->references, 1, memory_order_relaxed);
+}
+
+void mproc_process_free(mproc_process *process)
+{
+    if (!process || process->role != PROCESS_CHILD ||
+        atomic_fetch_sub_explicit(&process->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (process->phase == PROCESS_STARTED && process->owner == family.self)
+        os_process_close(&process->os);
+    free(process->args);
+    free(process);
+}
+
+/* ---- starting ---- */
+
+static mproc_err start_fork(mproc_process *process, os_process *child)
+{
+    bool in_child = false;
+    if (!os_thread_is_alone())
+        log_write(MPROC_LOG_DEBUG, "%s: a process with several threads forks", process->name);
+    gate_close();
+    mproc_err err = os_fork(child, &in_child);
+    if (in_child)
+        child_run_forked(process, process->slot);
+    gate_open();
+    return err;
+}
+
+static mproc_err start_fresh(mproc_process *process, os_process *child, const os_lifeline *line)
+{
+    mproc_err err = entry_record(process, process->slot);
+    if (err)
+        return err;
+    if (process->method == MPROC_FORKSERVER)
+        return forkserver_start_child(process->slot, child);
+    return entry_spawn(child, ENTRY_CHILD, process->slot, OS_NO_HANDLE,
+                       process->daemon ? line : NULL);
+}
+
+static mproc_err start_child(mproc_process *process)
+{
+    const os_lifeline *line;
+    mproc_err err = family_lifeline(&line);
+    if (err)
+        return err;
+    if ((err = slot_claim(family.self, process->name, process->daemon, &process->slot)))
+        return err;
+    fflush(stdout);
+    fflush(stderr);
+    os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
+    err = process->method == MPROC_FORK ? start_fork(process, &child)
+                                        : start_fresh(process, &child, line);
+    if (err) {
+        family_sweep(process->slot, false); /* the record is in its name */
+        return err;
+    }
+    process->os = child;
+    children_add(process);
+    return MPROC_OK;
+}
+
+/* MPROC_ESTATE for an object of another process, such as a parent's in its forked child. */
+static mproc_err check_owned(const mproc_process *process)
+{
+    if (!process)
+        return MPROC_EINVAL;
+    return family_is_member() && process->owner == family.self ? MPROC_OK : MPROC_ESTATE;
+}
+
+mproc_err mproc_process_start(mproc_process *process)
+{
+    mproc_err err = check_owned(process);
+    if (err)
+        return err;
+    if (process->role != PROCESS_CHILD || !children_begin_start(process))
+        return MPROC_ESTATE;
+    if (process->hooks.ended)
+        err = children_monitor();
+    if (!err)
+        err = start_child(process);
+    if (err) {
+        children_cancel_start(process);
+        return err;
+    }
+    log_write(MPROC_LOG_DEBUG, "%s started, pid %lld", process->name, (long long)process->os.pid);
+    return MPROC_OK;
+}
+
+/* ---- what can be asked ---- */
+
+static mproc_err check_started(const mproc_process *process)
+{
+    mproc_err err = check_owned(process);
+    if (err)
+        return err;
+    return process->role != PROCESS_CHILD || process->phase == PROCESS_STARTED ? MPROC_OK
+                                                                              : MPROC_ESTATE;
+}
+
+mproc_err mproc_process_join(mproc_process *process, int timeout_ms)
+{
+    int64_t deadline;
+    mproc_err err = check_started(process);
+    if (err || (err = park_deadline(timeout_ms, &deadline)))
+        return err;
+    if (process->role == PROCESS_SELF)
+        return MPROC_EDEADLK;
+    if (process->role == PROCESS_PARENT)
+        return os_lifeline_wait(family.parent_watch, deadline);
+    return children_join(process, deadline);
+}
+
+bool mproc_process_is_alive(mproc_process *process)
+{
+    if (check_started(process))
+        return false;
+    if (process->role == PROCESS_SELF)
+        return true;
+    if (process->role == PROCESS_PARENT)
+        return os_lifeline_wait(family.parent_watch, 0) != MPROC_OK;
+    return !children_has_ended(process);
+}
+
+mproc_err mproc_process_exit_status(mproc_process *process, mproc_exit_status *status)
+{
+    mproc_err err = check_started(process);
+    if (err || !status)
+        return err ? err : MPROC_EINVAL;
+    bool alive = mproc_process_is_alive(process);
+    if (alive)
+        *status = (mproc_exit_status){.kind = MPROC_EXIT_RUNNING};
+    else if (process->role == PROCESS_CHILD)
+        *status = process->status;
+    else
+        *status = (mproc_exit_status){.kind = MPROC_EXIT_LOST};
+    return MPROC_OK;
+}
+
+mproc_err mproc_process_exitcode(mproc_process *process, int *code)
+{
+    mproc_exit_status status;
+    mproc_err err = code ? mproc_process_exit_status(process, &status) : MPROC_EINVAL;
+    if (err)
+        return err;
+    switch (status.kind) {
+    case MPROC_EXIT_RUNNING:
+        return MPROC_ESTATE;
+    case MPROC_EXIT_SIGNALED:
+    case MPROC_EXIT_TERMINATED:
+        *code = (int)-status.code;
+        return MPROC_OK;
+    case MPROC_EXIT_REFUSED:
+    case MPROC_EXIT_LOST:
+        *code = 255;
+        return MPROC_OK;
+    case MPROC_EXIT_EXITED:
+    case MPROC_EXIT_CRASHED:
+        break;
+    }
+    *code = (int)(uint32_t)status.code;
+    return MPROC_OK;
+}
+
+static mproc_err signal_child(mproc_process *process, bool hard)
+{
+    mproc_err err = check_started(process);
+    if (err)
+        return err;
+    return process->role == PROCESS_CHILD ? children_signal(process, hard) : MPROC_ESTATE;
+}
+
+mproc_err mproc_process_terminate(mproc_process *process)
+{
+    return signal_child(process, false);
+}
+
+mproc_err mproc_process_kill(mproc_process *process)
+{
+    return signal_child(process, true);
+}
+
+long long mproc_process_pid(const mproc_process *process)
+{
+    return process && (process->role != PROCESS_CHILD || process->phase == PROCESS_STARTED)
+               ? (long long)process->os.pid
+               : 0;
+}
+
+const char *mproc_process_name(const mproc_process *process)
+{
+    return process ? process->name : NULL;
+}
+
+bool mproc_process_is_daemon(const mproc_process *process)
+{
+    return process && process->daemon;
+}
+
+mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *sentinel)
+{
+    mproc_err err = check_started(process);
+    if (err || !sentinel)
+        return err ? err : MPROC_EINVAL;
+    if (process->role == PROCESS_SELF)
+        return MPROC_ESTATE;
+    if (process->role == PROCESS_CHILD)
+        return children_sentinel(process, sentinel);
+    *sentinel = family.parent_watch;
+    return MPROC_OK;
+}
+
+mproc_err mproc_active_children(mproc_process **list, size_t capacity, size_t *count)
+{
+    if (!count || (capacity && !list))
+        return MPROC_EINVAL;
+    mproc_err err = begin();
+    return err ? err : children_list(list, capacity, count);
+}
+
+/* ---- who we are ---- */
+
+static mproc_process *fill(mproc_process *object, process_role role, long long pid,
+                           const char *name)
+{
+    if (object->owner != family.self) {
+        object->role = role;
+        object->os.pid = pid;
+        snprintf(object->name, sizeof object->name, "%s", name);
+        object->phase = PROCESS_STARTED;
+        object->owner = family.self;
+    }
+    return object;
+}
+
+mproc_process *mproc_process_current(void)
+{
+    static mproc_process self;
+    if (begin())
+        return NULL;
+    self.daemon = family.daemon;
+    return fill(&self, PROCESS_SELF, os_getpid(), slot_at(family.self)->name);
+}
+
+mproc_process *mproc_process_parent(void)
+{
+    static mproc_process parent;
+    if (begin() || !family.parent)
+        return NULL;
+    return fill(&parent, PROCESS_PARENT, family.parent_pid, family.parent_name);
+}

@@ -1,0 +1,57 @@
+/* One process object: a child of this process, the process itself, or its parent. */
+#ifndef MPROC_PROCESS_PROCESS_H
+#define MPROC_PROCESS_PROCESS_H
+
+#include "../family/family.h"
+
+enum { PROCESS_IDENTITY = 48 };
+
+typedef enum { PROCESS_CHILD, PROCESS_SELF, PROCESS_PARENT } process_role;
+typedef enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_STARTED } process_phase;
+
+/* For a child whose end the pool must know. */
+typedef struct process_hooks {
+    /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Under the children's lock, on any thread. */
+    void (*inherit)(void *context, mproc_process *process);
+    /* Has ended and has been swept. Without a lock, on the monitor's thread. */
+    void (*ended)(void *context, mproc_process *process);
+    void *context;
+} process_hooks;
+
+struct mproc_process {
+    _Atomic unsigned references;
+    process_role role;
+    slot_id owner; /* the process whose object this is */
+
+    mproc_target target;
+    void *args;
+    size_t args_size;
+    mproc_start_method method;
+    bool daemon;
+    char name[SLOT_NAME];
+    char identity[PROCESS_IDENTITY]; /* "1:2" is the second child of the first */
+    process_hooks hooks;
+
+    /* Of the children's lock. */
+    process_phase phase;
+    slot_id slot;
+    os_process os;
+    unsigned waiting; /* threads inside os_process_wait: the pid must stay theirs */
+    bool asked;       /* by terminate or kill */
+    bool ended;       /* `status` is final, the slot is swept */
+    bool reaped;
+    mproc_exit_status status;
+    mproc_process *next;
+};
+
+/* As mproc_process_create. `hooks` may be NULL; with `ended` the start starts the monitor, too. */
+mproc_err process_create(mproc_process **process, const mproc_process_options *options,
+                         const process_hooks *hooks);
+void process_retain(mproc_process *process);
+
+/* The identity of this process; "" in the first one. */
+extern char process_identity[PROCESS_IDENTITY];
+/* In a new child: its own numbering begins. */
+void process_begin(const char *identity);
+
+#endif
