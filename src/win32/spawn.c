@@ -1,0 +1,249 @@
+#include "win32.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LONGEST_COMMAND = 32767, /* with its end; wine takes more */
+    STANDARD_HANDLES = 3,
+    LONGEST_ARGUMENT = sizeof WIN32_PRIVATE_ARGUMENT + OS_SPAWN_TEXT + 9 * OS_SPAWN_HANDLES
+};
+
+/* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a parent that is killed between
+ * making and assigning leaves a suspended child behind. */
+typedef enum job_list { UNTRIED, WORKS, IGNORED } job_list;
+static _Atomic int job_list_state = UNTRIED;
+
+typedef struct launch {
+    HANDLE inherited[OS_SPAWN_HANDLES + STANDARD_HANDLES]; /* the child's, then the standard ones */
+    size_t inherited_count;
+    wchar_t *program;
+    wchar_t *command;
+    STARTUPINFOEXW startup;
+    HANDLE job; /* NULL: none */
+} launch;
+
+/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that is started with all
+ * inheritable handles at this moment gets it, too, which does no harm: it opens nothing but the arena. */
+static mproc_err add_copy(launch *it, HANDLE handle)
+{
+    HANDLE self = GetCurrentProcess(), copy;
+    if (handle == NULL || handle == INVALID_HANDLE_VALUE) /* -1 also means this process */
+        return win32_error(ERROR_INVALID_HANDLE);
+    if (!DuplicateHandle(self, handle, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS))
+        return win32_last_error();
+    it->inherited[it->inherited_count++] = copy;
+    return MPROC_OK;
+}
+
+/* A program without a console may have none: so will the child. */
+static HANDLE add_standard(launch *it, DWORD which)
+{
+    HANDLE handle = GetStdHandle(which);
+    if (!handle || handle == INVALID_HANDLE_VALUE || add_copy(it, handle))
+        return NULL;
+    return it->inherited[it->inherited_count - 1];
+}
+
+static mproc_err add_null_input(launch *it)
+{
+    SECURITY_ATTRIBUTES inheritable = {.nLength = sizeof inheritable, .bInheritHandle = TRUE};
+    HANDLE null = CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                              &inheritable, OPEN_EXISTING, 0, NULL);
+    if (null == INVALID_HANDLE_VALUE)
+        return win32_last_error();
+    it->inherited[it->inherited_count++] = null;
+    it->startup.StartupInfo.hStdInput = null;
+    return MPROC_OK;
+}
+
+static mproc_err gather_handles(launch *it, const os_handle *handles, size_t count)
+{
+    if (count > OS_SPAWN_HANDLES)
+        return win32_error(ERROR_INVALID_PARAMETER);
+    for (size_t i = 0; i < count; i++) {
+        mproc_err err = add_copy(it, win32_handle(handles[i]));
+        if (err)
+            return err;
+    }
+    STARTUPINFOW *info = &it->startup.StartupInfo;
+    info->dwFlags = STARTF_USESTDHANDLES;
+    info->hStdOutput = add_standard(it, STD_OUTPUT_HANDLE);
+    info->hStdError = add_standard(it, STD_ERROR_HANDLE);
+    return add_null_input(it);
+}
+
+static mproc_err find_program(launch *it)
+{
+    for (DWORD size = MAX_PATH; size <= 2 * LONGEST_COMMAND; size *= 2) {
+        wchar_t *path = realloc(it->program, size * sizeof *path);
+        if (!path)
+            return win32_error(ERROR_NOT_ENOUGH_MEMORY);
+        it->program = path;
+        DWORD length = GetModuleFileNameW(NULL, path, size);
+        if (!length)
+            return win32_last_error();
+        if (length < size)
+            return MPROC_OK;
+    }
+    return win32_error(ERROR_FILENAME_EXCED_RANGE);
+}
+
+/* Nothing in it ever needs a quote, and a narrow argv of the child shows it unchanged. */
+static bool is_plain(const char *text)
+{
+    for (; *text; text++) {
+        if (*text <= ' ' || *text >= 0x7f || strchr("\"\\*?", *text))
+            return false;
+    }
+    return true;
+}
+
+static mproc_err write_argument(char argument[LONGEST_ARGUMENT], const char *text,
+                                const HANDLE *handles, size_t count)
+{
+    if (!is_plain(text) || strlen(text) >= OS_SPAWN_TEXT)
+        return win32_error(ERROR_INVALID_PARAMETER);
+    size_t length =
+        (size_t)snprintf(argument, LONGEST_ARGUMENT, WIN32_PRIVATE_ARGUMENT "%s:", text);
+    for (size_t i = 0; i < count; i++) {
+        assert((uintptr_t)handles[i] <= UINT32_MAX);
+        length += (size_t)snprintf(argument + length, LONGEST_ARGUMENT - length, i ? ",%lx" : "%lx",
+                                   (unsigned long)(uintptr_t)handles[i]);
+    }
+    assert(length < LONGEST_ARGUMENT);
+    return MPROC_OK;
+}
+
+/* The child's argv[0] is this process's own, byte for byte. */
+static mproc_err write_command(launch *it, const char *text, size_t handle_count)
+{
+    char argument[LONGEST_ARGUMENT];
+    mproc_err err = write_argument(argument, text, it->inherited, handle_count);
+    if (err)
+        return err;
+    const wchar_t *line = GetCommandLineW(), *end = win32_after_program(line);
+    size_t word = (size_t)(end - line), rest = strlen(argument) + 1;
+    if (word == 0) {
+        line = L"\"\"";
+        word = 2;
+    }
+    if (word + 1 + rest > LONGEST_COMMAND)
+        return win32_error(ERROR_FILENAME_EXCED_RANGE);
+    it->command = malloc((word + 1 + rest) * sizeof *it->command);
+    if (!it->command)
+        return win32_error(ERROR_NOT_ENOUGH_MEMORY);
+    memcpy(it->command, line, word * sizeof *line);
+    it->command[word] = L' ';
+    for (size_t i = 0; i < rest; i++)
+        it->command[word + 1 + i] = (wchar_t)argument[i];
+    return MPROC_OK;
+}
+
+/* Windows answers a bad list with an error, wine with silence. */
+static bool is_good_list(const launch *it)
+{
+    for (size_t i = 0; i < it->inherited_count; i++) {
+        DWORD flags = 0;
+        if (!GetHandleInformation(it->inherited[i], &flags) || !(flags & HANDLE_FLAG_INHERIT))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (it->inherited[i] == it->inherited[j])
+                return false;
+        }
+    }
+    return true;
+}
+
+static mproc_err write_attributes(launch *it)
+{
+    const DWORD count = it->job ? 2 : 1;
+    SIZE_T size = 0;
+    InitializeProcThreadAttributeList(NULL, count, 0, &size);
+    LPPROC_THREAD_ATTRIBUTE_LIST list = malloc(size);
+    if (!list)
+        return win32_error(ERROR_NOT_ENOUGH_MEMORY);
+    if (!InitializeProcThreadAttributeList(list, count, 0, &size)) {
+        mproc_err err = win32_last_error();
+        free(list);
+        return err;
+    }
+    it->startup.lpAttributeList = list;
+    if (!is_good_list(it))
+        return win32_error(ERROR_INVALID_HANDLE);
+    if (!UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, it->inherited,
+                                   it->inherited_count * sizeof *it->inherited, NULL, NULL))
+        return win32_last_error();
+    if (it->job && atomic_load(&job_list_state) != IGNORED &&
+        !UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST, &it->job,
+                                   sizeof it->job, NULL, NULL))
+        atomic_store(&job_list_state, IGNORED);
+    return MPROC_OK;
+}
+
+/* The child is suspended: nothing of it runs outside the job. */
+static mproc_err release_into_job(const launch *it, const PROCESS_INFORMATION *made)
+{
+    BOOL inside = FALSE;
+    if (!IsProcessInJob(made->hProcess, it->job, &inside))
+        return win32_last_error();
+    atomic_store(&job_list_state, inside ? WORKS : IGNORED);
+    if (!inside && !AssignProcessToJobObject(it->job, made->hProcess))
+        return win32_last_error();
+    if (ResumeThread(made->hThread) == (DWORD)-1)
+        return win32_last_error();
+    return MPROC_OK;
+}
+
+static mproc_err create(launch *it, PROCESS_INFORMATION *made)
+{
+    bool suspended = it->job && atomic_load(&job_list_state) != WORKS;
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (suspended ? CREATE_SUSPENDED : 0);
+    if (!CreateProcessW(it->program, it->command, NULL, NULL, TRUE, flags, NULL, NULL,
+                        &it->startup.StartupInfo, made))
+        return win32_last_error();
+    mproc_err err = suspended ? release_into_job(it, made) : MPROC_OK;
+    CloseHandle(made->hThread);
+    if (err) {
+        TerminateProcess(made->hProcess, EXIT_FAILURE);
+        CloseHandle(made->hProcess);
+    }
+    return err;
+}
+
+static void clean_up(launch *it)
+{
+    if (it->startup.lpAttributeList)
+        DeleteProcThreadAttributeList(it->startup.lpAttributeList);
+    free(it->startup.lpAttributeList);
+    free(it->command);
+    free(it->program);
+    for (size_t i = 0; i < it->inherited_count; i++)
+        CloseHandle(it->inherited[i]);
+}
+
+mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
+                   size_t handle_count, const os_lifeline *mortal)
+{
+    launch it = {.startup.StartupInfo.cb = sizeof it.startup,
+                 .job = mortal ? win32_handle(mortal->hold) : NULL};
+    PROCESS_INFORMATION made;
+    mproc_err err = gather_handles(&it, handles, handle_count);
+    if (!err)
+        err = find_program(&it);
+    if (!err)
+        err = write_command(&it, text, handle_count);
+    if (!err)
+        err = write_attributes(&it);
+    if (!err)
+        err = create(&it, &made);
+    clean_up(&it);
+    if (!err)
+        *child = (os_process){.pid = (int64_t)made.dwProcessId,
+                              .born = os_birth_time(),
+                              .handle = win32_os_handle(made.hProcess),
+                              .extra = OS_NO_HANDLE};
+    return err;
+}
