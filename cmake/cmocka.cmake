@@ -67,10 +67,14 @@ if(CMAKE_TOOLCHAIN_FILE MATCHES "toolchain-(mingw|musl)\\.cmake$")
     endif()
 endif()
 
-find_path(CMOCKA_INCLUDE_DIR cmocka.h
-    HINTS "${_cmocka_prefix}/include" NO_CMAKE_FIND_ROOT_PATH)
-find_library(CMOCKA_LIBRARY NAMES cmocka-static cmocka
-    HINTS "${_cmocka_prefix}/lib" NO_CMAKE_FIND_ROOT_PATH)
+if(_cmocka_prefix)
+    find_path(CMOCKA_INCLUDE_DIR cmocka.h
+        PATHS "${_cmocka_prefix}/include" NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+    find_library(CMOCKA_LIBRARY cmocka-static
+        PATHS "${_cmocka_prefix}/lib" NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+endif()
+find_path(CMOCKA_INCLUDE_DIR cmocka.h)
+find_library(CMOCKA_LIBRARY NAMES cmocka-static cmocka)
 if(NOT CMOCKA_INCLUDE_DIR OR NOT CMOCKA_LIBRARY)
     message(FATAL_ERROR
         "The tests need CMocka (Debian: libcmocka-dev; https://cmocka.org), or -DMPROC_BUILD_TESTS=OFF")

@@ -1,0 +1,53 @@
+# The long tests in full, then all others many times over.
+#   cmake [-DCONFIGS=dev;mingw] [-DREPEAT=20] -P cmake/soak.cmake
+cmake_minimum_required(VERSION 3.25)
+include("${CMAKE_CURRENT_LIST_DIR}/setup.cmake")
+
+if(NOT DEFINED CONFIGS)
+    set(CONFIGS dev asan portable mingw)
+endif()
+if(NOT DEFINED REPEAT)
+    set(REPEAT 20)
+endif()
+
+set(tools native tests)
+if(CONFIGS MATCHES "musl")
+    list(APPEND tools musl)
+endif()
+if(CONFIGS MATCHES "mingw")
+    list(APPEND tools windows windows_tests)
+endif()
+setup_require(${tools})
+
+# soak_step(COMMAND...): shows what it prints; a failure ends this configuration.
+macro(soak_step)
+    if(result EQUAL 0)
+        execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${source}" RESULT_VARIABLE result)
+    endif()
+endmacro()
+
+set(failed "")
+foreach(config IN LISTS CONFIGS)
+    set(result 0)
+    set(folder "${build}/soak/${config}")
+    set(tests "${CMAKE_CTEST_COMMAND}" --test-dir "${folder}" -j ${cores}
+        --output-on-failure --no-tests=error)
+    say("${config}")
+    soak_step("${CMAKE_COMMAND}" --preset ${config} -B "${folder}"
+        -DMPROC_SOAK=ON -DMPROC_BUILD_BENCH=OFF)
+    soak_step("${CMAKE_COMMAND}" --build "${folder}" -j ${cores})
+    soak_step(${tests} -L soak)
+    soak_step(${tests} -LE "soak|house" --repeat until-fail:${REPEAT})
+    if(NOT result EQUAL 0)
+        list(APPEND failed ${config})
+        message(SEND_ERROR " ${config}: failed")
+    endif()
+endforeach()
+
+if(failed)
+    list(JOIN failed ", " text)
+    say("\nFailed: ${text}")
+else()
+    list(JOIN CONFIGS ", " text)
+    say("\nPassed: ${text}")
+endif()
