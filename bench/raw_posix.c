@@ -14,11 +14,11 @@
 
 extern char **environ;
 
-static const char *own_path;
+static char own_path[4096];
 
 void raw_begin(const char *program)
 {
-    own_path = program;
+    snprintf(own_path, sizeof own_path, "%s", program);
 }
 
 double raw_now(void)
@@ -55,8 +55,8 @@ bool raw_fork_and_wait(void)
 
 bool raw_spawn_and_wait(void)
 {
-    char name[] = "bench", option[] = RAW_CHILD;
-    char *arguments[] = {name, option, NULL};
+    char option[] = RAW_CHILD;
+    char *arguments[] = {own_path, option, NULL};
     pid_t pid;
     int status;
     return posix_spawn(&pid, own_path, NULL, NULL, arguments, environ) == 0 &&
@@ -120,7 +120,7 @@ bool raw_program_start(struct raw_program *program, const char *role, const char
         signal(SIGPIPE, SIG_DFL);
         dup2(to[0], 0);
         dup2(from[1], 1);
-        execl(own_path, "bench", "--peer", role, argument, (char *)NULL);
+        execl(own_path, own_path, "--peer", role, argument, (char *)NULL);
         _exit(127);
     }
     close(to[0]);
