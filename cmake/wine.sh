@@ -36,7 +36,8 @@ case ${1:-} in
         : >"$WINEPREFIX/ready"
     fi
     # The first program starts services that live on: they must not inherit the caller's pipes.
-    wineserver -p >/dev/null 2>&1 </dev/null
+    # It ends by itself some minutes after a run that was cut short.
+    wineserver -p300 >/dev/null 2>&1 </dev/null
     wine cmd /c exit >/dev/null 2>&1 </dev/null
     ;;
 --stop)

@@ -1,12 +1,13 @@
 # Holds the sources against docs/architecture.md: a floor includes only floors below it, public
 # headers include only public headers, and no common code asks which operating system it is on.
+cmake_minimum_required(VERSION 3.25)
 
 # From the ground up. Files of src/ itself are the ground.
 set(floors ground posix win32 family sync data process channel pool manager)
 # Both sides of the seam stand on the same ground and nobody stands on them.
 set(sides posix win32)
 set(systems
-    "_WIN32|_WIN64|__MINGW|_MSC_VER|__CYGWIN__|__linux__|__gnu_linux__|__ANDROID__|__APPLE__|__MACH__|__FreeBSD__|__OpenBSD__|__NetBSD__|__unix__|__unix|__GLIBC__|__MUSL__|MPROC_PORTABLE")
+    "_WIN32|_WIN64|__MINGW32__|__MINGW64__|_MSC_VER|__CYGWIN__|__linux__|__gnu_linux__|__ANDROID__|__APPLE__|__MACH__|__FreeBSD__|__OpenBSD__|__NetBSD__|__unix__|__unix|__GLIBC__|__MUSL__|MPROC_PORTABLE")
 
 set(wrong "")
 
@@ -62,7 +63,8 @@ function(check_floors file)
 endfunction()
 
 function(check_systems file)
-    file(STRINGS "${file}" lines REGEX "^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)[ \t(!].*(${systems})")
+    file(STRINGS "${file}" lines 
+        REGEX "^[ \t]*#[ \t]*(if|ifdef|ifndef|elif)([ \t(!]|.*[^A-Za-z0-9_])(${systems})($|[^A-Za-z0-9_])")
     foreach(line IN LISTS lines)
         complain("${file}" "asks for an operating system: ${line}")
     endforeach()

@@ -1,4 +1,5 @@
 # Fails if FILE, a library of KIND static or shared, has an external symbol without the prefix mproc_.
+cmake_minimum_required(VERSION 3.25)
 set(options -g --defined-only)
 if(KIND STREQUAL "shared")
     set(options -D --defined-only)

@@ -1,5 +1,6 @@
 # Installs mproc, moves the installed tree elsewhere, then builds and runs the outside programs
 # against it, in one WAY: find_package or pkg_config.
+cmake_minimum_required(VERSION 3.25)
 
 set(prefix "${WORK}/moved")
 set(outside "${CMAKE_CURRENT_LIST_DIR}/outside")
