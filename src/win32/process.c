@@ -52,10 +52,8 @@ mproc_err win32_process_open(int64_t pid, uint64_t born, DWORD access, HANDLE *p
         return MPROC_ENOENT;
     HANDLE opened =
         OpenProcess(access | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
-    if (!opened) {
-        mproc_err err = win32_last_error();
-        return GetLastError() == ERROR_INVALID_PARAMETER ? MPROC_ENOENT : err;
-    }
+    if (!opened)
+        return GetLastError() == ERROR_INVALID_PARAMETER ? MPROC_ENOENT : win32_last_error();
     if (!is_that_process(opened, pid, born)) {
         CloseHandle(opened);
         return MPROC_ENOENT;

@@ -11,8 +11,8 @@ enum {
     LONGEST_ARGUMENT = sizeof WIN32_PRIVATE_ARGUMENT + OS_SPAWN_TEXT + 9 * OS_SPAWN_HANDLES
 };
 
-/* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a parent that is killed between
- * making and assigning leaves a suspended child behind. */
+/* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a parent
+ * that is killed between making and assigning leaves a suspended child behind. */
 typedef enum job_list { UNTRIED, WORKS, IGNORED } job_list;
 static _Atomic int job_list_state = UNTRIED;
 
@@ -25,26 +25,19 @@ typedef struct launch {
     HANDLE job; /* NULL: none */
 } launch;
 
-/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that is started with all
- * inheritable handles at this moment gets it, too, which does no harm: it opens nothing but the arena. */
-static mproc_err add_copy(launch *it, HANDLE handle)
+/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that is
+ * started with all inheritable handles at this moment gets it, too, which does no harm. NULL with the
+ * last error set. */
+static HANDLE add_copy(launch *it, HANDLE handle)
 {
     HANDLE self = GetCurrentProcess(), copy;
-    if (handle == NULL || handle == INVALID_HANDLE_VALUE) /* -1 also means this process */
-        return win32_error(ERROR_INVALID_HANDLE);
-    if (!DuplicateHandle(self, handle, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS))
-        return win32_last_error();
-    it->inherited[it->inherited_count++] = copy;
-    return MPROC_OK;
-}
-
-/* A program without a console may have none: so will the child. */
-static HANDLE add_standard(launch *it, DWORD which)
-{
-    HANDLE handle = GetStdHandle(which);
-    if (!handle || handle == INVALID_HANDLE_VALUE || add_copy(it, handle))
+    if (handle == NULL || handle == INVALID_HANDLE_VALUE) { /* -1 would be this process */
+        SetLastError(ERROR_INVALID_HANDLE);
         return NULL;
-    return it->inherited[it->inherited_count - 1];
+    }
+    if (!DuplicateHandle(self, handle, self, &copy, 0, TRUE, DUPLICATE_SAME_ACCESS))
+        return NULL;
+    return it->inherited[it->inherited_count++] = copy;
 }
 
 static mproc_err add_null_input(launch *it)
@@ -64,14 +57,14 @@ static mproc_err gather_handles(launch *it, const os_handle *handles, size_t cou
     if (count > OS_SPAWN_HANDLES)
         return win32_error(ERROR_INVALID_PARAMETER);
     for (size_t i = 0; i < count; i++) {
-        mproc_err err = add_copy(it, win32_handle(handles[i]));
-        if (err)
-            return err;
+        if (!add_copy(it, win32_handle(handles[i])))
+            return win32_last_error();
     }
+    /* A program without a console may have no outputs: neither will the child. */
     STARTUPINFOW *info = &it->startup.StartupInfo;
     info->dwFlags = STARTF_USESTDHANDLES;
-    info->hStdOutput = add_standard(it, STD_OUTPUT_HANDLE);
-    info->hStdError = add_standard(it, STD_ERROR_HANDLE);
+    info->hStdOutput = add_copy(it, GetStdHandle(STD_OUTPUT_HANDLE));
+    info->hStdError = add_copy(it, GetStdHandle(STD_ERROR_HANDLE));
     return add_null_input(it);
 }
 
@@ -117,28 +110,37 @@ static mproc_err write_argument(char argument[LONGEST_ARGUMENT], const char *tex
     return MPROC_OK;
 }
 
-/* The child's argv[0] is this process's own, byte for byte. */
+/* This process's own argv[0], always in one pair of quotes: the C libraries disagree about all other
+ * forms, and a child that did not see its private argument would be a second first process. */
+static size_t write_program(wchar_t *to, const wchar_t *word, const wchar_t *end)
+{
+    wchar_t *next = to;
+    *next++ = L'"';
+    for (; word < end; word++) {
+        if (*word != L'"')
+            *next++ = *word;
+    }
+    *next++ = L'"';
+    return (size_t)(next - to);
+}
+
 static mproc_err write_command(launch *it, const char *text, size_t handle_count)
 {
     char argument[LONGEST_ARGUMENT];
     mproc_err err = write_argument(argument, text, it->inherited, handle_count);
     if (err)
         return err;
-    const wchar_t *line = GetCommandLineW(), *end = win32_after_program(line);
-    size_t word = (size_t)(end - line), rest = strlen(argument) + 1;
-    if (word == 0) {
-        line = L"\"\"";
-        word = 2;
-    }
-    if (word + 1 + rest > LONGEST_COMMAND)
+    const wchar_t *word = GetCommandLineW(), *end = win32_after_program(word);
+    size_t rest = strlen(argument) + 1, most = (size_t)(end - word) + sizeof "\"\" " - 1 + rest;
+    if (most > LONGEST_COMMAND)
         return win32_error(ERROR_FILENAME_EXCED_RANGE);
-    it->command = malloc((word + 1 + rest) * sizeof *it->command);
+    it->command = malloc(most * sizeof *it->command);
     if (!it->command)
         return win32_error(ERROR_NOT_ENOUGH_MEMORY);
-    memcpy(it->command, line, word * sizeof *line);
-    it->command[word] = L' ';
+    size_t length = write_program(it->command, word, end);
+    it->command[length++] = L' ';
     for (size_t i = 0; i < rest; i++)
-        it->command[word + 1 + i] = (wchar_t)argument[i];
+        it->command[length++] = (wchar_t)argument[i];
     return MPROC_OK;
 }
 

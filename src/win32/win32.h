@@ -2,6 +2,9 @@
 #ifndef MPROC_WIN32_H
 #define MPROC_WIN32_H
 
+/* What the headers declare; Windows 8 is what is needed. */
+#undef _WIN32_WINNT
+#define _WIN32_WINNT 0x0A00
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
 #endif
