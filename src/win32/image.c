@@ -61,8 +61,8 @@ static uint64_t hash_build_id(uint64_t seed, const unsigned char *base,
     return seed;
 }
 
-/* All headers, for a reproducible build has no time stamp. Not the code: a debugger's breakpoints and relocations change
- * it. The loader itself changes the image base. */
+/* All headers, for a reproducible build has no time stamp. Not the code: a debugger's breakpoints
+ * and relocations change it. The loader itself changes the image base. */
 static uint64_t identity_of(HMODULE module, const IMAGE_NT_HEADERS64 *headers)
 {
     IMAGE_NT_HEADERS64 copy = *headers;

@@ -15,8 +15,8 @@ static HANDLE create_job(void)
     return job;
 }
 
-/* The job holds the mortal children only, never this process: it would end itself by letting go. Its only handle
- * is here, so the system closes it when this process ends, however that happens. */
+/* The job holds the mortal children only, never this process: it would end itself by letting go.
+ * Its only handle is here, so the system closes it when this process ends, however that happens. */
 mproc_err os_lifeline_create(os_lifeline *line)
 {
     HANDLE self = GetCurrentProcess(), watch, job = create_job();

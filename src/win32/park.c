@@ -30,8 +30,8 @@ typedef struct signal_name {
 } signal_name;
 _Static_assert(sizeof(signal_name) <= sizeof(os_signal), "the name fits");
 
-/* The semaphores this process has opened. Never closed: while a handle is open, the name means the same object
- * to everybody, however often its waiters die and are replaced. */
+/* The semaphores this process has opened. Never closed: while a handle is open, the name means
+ * the same object to everybody, however often its waiters die and are replaced. */
 typedef struct known_signal {
     signal_name name;
     HANDLE semaphore;
@@ -71,7 +71,8 @@ static HANDLE find(const known_signal *from, const signal_name *name)
     return NULL;
 }
 
-/* Publishes an open semaphore; when another thread was faster, closes it and gives the other one. */
+/* Publishes an open semaphore; when another thread was faster, closes it and gives the other
+ * one. */
 static HANDLE keep(const signal_name *name, HANDLE semaphore)
 {
     _Atomic(known_signal *) *bucket = &known[name->index % BUCKETS];
@@ -94,7 +95,8 @@ static HANDLE keep(const signal_name *name, HANDLE semaphore)
     return faster;
 }
 
-/* NULL with the last error set. Any nonce and index name some semaphore, so a damaged signal does no harm here. */
+/* NULL with the last error set. Any nonce and index name some semaphore, so a damaged signal does
+ * no harm here. */
 static HANDLE semaphore_of(const signal_name *name, bool create)
 {
     HANDLE semaphore = find(atomic_load(&known[name->index % BUCKETS]), name);

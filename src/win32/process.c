@@ -35,8 +35,8 @@ int64_t os_getpid(void)
     return (int64_t)GetCurrentProcessId();
 }
 
-/* `born` was read while that process lived, so whatever has its pid and is older is that process. The clock
- * may have been set back a little between the two; in doubt it lives. */
+/* `born` was read while that process lived, so whatever has its pid and is older is that process.
+ * The clock may have been set back a little between the two; in doubt it lives. */
 static bool is_that_process(HANDLE process, int64_t pid, uint64_t born)
 {
     FILETIME created, exited, kernel, user;
@@ -139,7 +139,8 @@ mproc_err os_process_signal(os_process *process, bool hard)
             return err == MPROC_ENOENT ? MPROC_OK : err;
     }
     mproc_err err = MPROC_OK;
-    /* The right to do it was checked with the handle: denied now means that it is ending already. */
+    /* The right to do it was checked with the handle: denied now means that it is ending
+     * already. */
     if (!TerminateProcess(handle, hard ? EXIT_KILLED : EXIT_TERMINATED) &&
         GetLastError() != ERROR_ACCESS_DENIED)
         err = win32_last_error();

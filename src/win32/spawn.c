@@ -11,8 +11,8 @@ enum {
     LONGEST_ARGUMENT = sizeof WIN32_PRIVATE_ARGUMENT + OS_SPAWN_TEXT + 9 * OS_SPAWN_HANDLES
 };
 
-/* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a parent
- * that is killed between making and assigning leaves a suspended child behind. */
+/* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a
+ * parent that is killed between making and assigning leaves a suspended child behind. */
 typedef enum job_list { UNTRIED, WORKS, IGNORED } job_list;
 static _Atomic int job_list_state = UNTRIED;
 
@@ -25,9 +25,9 @@ typedef struct launch {
     HANDLE job; /* NULL: none */
 } launch;
 
-/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that is
- * started with all inheritable handles at this moment gets it, too, which does no harm. NULL with the
- * last error set. */
+/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that
+ * is started with all inheritable handles at this moment gets it, too, which does no harm. NULL
+ * with the last error set. */
 static HANDLE add_copy(launch *it, HANDLE handle)
 {
     HANDLE self = GetCurrentProcess(), copy;
@@ -68,18 +68,32 @@ static mproc_err gather_handles(launch *it, const os_handle *handles, size_t cou
     return add_null_input(it);
 }
 
+/* CreateProcess takes a path of MAX_PATH and more only in this form. */
+static void lift_length_limit(wchar_t *path, size_t length)
+{
+    static const wchar_t prefix[] = L"\\\\?\\";
+    const size_t extra = sizeof prefix / sizeof *prefix - 1;
+    if (length < MAX_PATH || path[1] != L':')
+        return;
+    memmove(path + extra, path, (length + 1) * sizeof *path);
+    memcpy(path, prefix, extra * sizeof *path);
+}
+
 static mproc_err find_program(launch *it)
 {
+    const size_t room = 4; /* for the prefix */
     for (DWORD size = MAX_PATH; size <= 2 * LONGEST_COMMAND; size *= 2) {
-        wchar_t *path = realloc(it->program, size * sizeof *path);
+        wchar_t *path = realloc(it->program, (size + room) * sizeof *path);
         if (!path)
             return win32_error(ERROR_NOT_ENOUGH_MEMORY);
         it->program = path;
         DWORD length = GetModuleFileNameW(NULL, path, size);
         if (!length)
             return win32_last_error();
-        if (length < size)
+        if (length < size) {
+            lift_length_limit(path, length);
             return MPROC_OK;
+        }
     }
     return win32_error(ERROR_FILENAME_EXCED_RANGE);
 }
@@ -110,8 +124,9 @@ static mproc_err write_argument(char argument[LONGEST_ARGUMENT], const char *tex
     return MPROC_OK;
 }
 
-/* This process's own argv[0], always in one pair of quotes: the C libraries disagree about all other
- * forms, and a child that did not see its private argument would be a second first process. */
+/* This process's own argv[0], always in one pair of quotes: the C libraries disagree about all
+ * other forms, and a child that did not see its private argument would be a second first
+ * process. */
 static size_t write_program(wchar_t *to, const wchar_t *word, const wchar_t *end)
 {
     wchar_t *next = to;

@@ -75,7 +75,8 @@ mproc_err os_thread_start(os_handle *thread, void (*run)(void *), void *argument
     if (!begun)
         return win32_error(ERROR_NOT_ENOUGH_MEMORY);
     *begun = (start){.run = run, .argument = argument};
-    /* Not CreateThread: the C library may end the process when it runs out of memory on a foreign thread. */
+    /* Not CreateThread: the C library may end the process when it runs out of memory on a foreign
+     * thread. */
     uintptr_t made = _beginthreadex(NULL, STACK_SIZE, run_thread, begun,
                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     if (!made) {

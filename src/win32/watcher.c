@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-/* Each process has a registered wait, for WaitForMultipleObjects ends at 64. Its callback, on a thread of the system's,
- * hands the entry over to the one thread of the watcher. */
+/* Each process has a registered wait, for WaitForMultipleObjects ends at 64. Its callback, on a
+ * thread of the system's, hands the entry over to the one thread of the watcher. */
 enum { REGISTERED = 1, ENDED = 2, READY = REGISTERED | ENDED };
 
 typedef struct entry {
@@ -36,7 +36,8 @@ static void release(entry *e)
     free(e);
 }
 
-/* The callback may run before the wait's handle is known: whoever comes second hands the entry over. */
+/* The callback may run before the wait's handle is known: whoever comes second hands the entry
+ * over. */
 static void mark(entry *e, int half)
 {
     if ((atomic_fetch_or(&e->state, half) | half) != READY)

@@ -31,14 +31,16 @@ mproc_err win32_error(DWORD native);
 mproc_err win32_last_error(void);
 mproc_err win32_unsupported(void);
 
-/* clock.c: waits until the object is signalled. MPROC_OK, MPROC_ETIMEDOUT, or the system's error. */
+/* clock.c: waits until the object is signalled. MPROC_OK, MPROC_ETIMEDOUT, or the system's
+ * error. */
 mproc_err win32_wait(HANDLE object, int64_t deadline);
 
-/* process.c: opens that very process, to query and wait for it, and with `access` on top. MPROC_ENOENT is the proof
- * that it is gone. */
+/* process.c: opens that very process, to query and wait for it, and with `access` on top.
+ * MPROC_ENOENT is the proof that it is gone. */
 mproc_err win32_process_open(int64_t pid, uint64_t born, DWORD access, HANDLE *process);
 
-/* entry.c: the private argument is this, the text, a colon, and the handles in hexadecimal with commas between them. */
+/* entry.c: the private argument is this, the text, a colon, and the handles in hexadecimal with
+ * commas between them. */
 #define WIN32_PRIVATE_ARGUMENT "--mproc-child="
 /* Where the first word of a command line ends. */
 const wchar_t *win32_after_program(const wchar_t *command_line);
