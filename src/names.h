@@ -185,4 +185,45 @@
 #define child_run_forked mproc__child_run_forked
 #define child_run_spawned mproc__child_run_spawned
 
+/* pool/ranges.h */
+#define range_cut mproc__range_cut
+#define range_left mproc__range_left
+#define range_make mproc__range_make
+
+/* pool/records.h */
+#define records_commit mproc__records_commit
+#define records_each mproc__records_each
+#define records_free mproc__records_free
+#define records_inherit mproc__records_inherit
+#define records_reserve mproc__records_reserve
+#define records_reset mproc__records_reset
+
+/* pool/job.h */
+#define job_at mproc__job_at
+#define job_current mproc__job_current
+#define job_find mproc__job_find
+#define job_generation mproc__job_generation
+#define job_outcomes mproc__job_outcomes
+#define job_is_quiet mproc__job_is_quiet
+#define job_is_settled mproc__job_is_settled
+#define job_ring_pool mproc__job_ring_pool
+#define job_ring_workers mproc__job_ring_workers
+
+/* pool/worker.h */
+#define worker_main mproc__worker_main
+
+/* pool/task.h */
+#define task_run mproc__task_run
+
+/* pool/pool.h */
+#define pool_await_workers mproc__pool_await_workers
+#define pool_check mproc__pool_check
+#define pool_grow mproc__pool_grow
+#define pools_lock mproc__pools_lock
+#define pools_unlock mproc__pools_unlock
+
+/* pool/results.h */
+#define results_deliver mproc__results_deliver
+#define results_empty mproc__results_empty
+
 #endif

@@ -1,0 +1,268 @@
+#include "results.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct result_entry {
+    mproc_err err;
+    size_t offset, size;
+} result_entry;
+
+struct mproc_results {
+    size_t count;
+    unsigned char *bytes;
+    result_entry entries[];
+};
+
+/* ---- every record of a job, also those of workers that have died ---- */
+
+static void each_record(mproc_pool *pool, void (*visit)(const record *, void *), void *context)
+{
+    for (uint32_t i = 0; i < pool->count; i++)
+        records_each(&pool->shared->workers[i].records, visit, context);
+    pools_lock();
+    for (size_t i = 0; i < pool->estate_count; i++)
+        records_each(&pool->estates[i], visit, context);
+    pools_unlock();
+}
+
+/* ---- failures ---- */
+
+typedef struct failures {
+    const pool_job *job;
+    mproc_task_error *errors; /* by ascending index */
+    size_t kept, count;
+} failures;
+
+static bool failed(unsigned char outcome)
+{
+    return outcome > OUTCOME_DONE;
+}
+
+/* The indices first: which failures are kept must not depend on who reported when. */
+static void list_failed(failures *list, size_t capacity)
+{
+    const _Atomic unsigned char *outcomes = job_outcomes(list->job);
+    const enum outcome kinds[] = {OUTCOME_FAILED, OUTCOME_CRASHED, OUTCOME_NO_MEMORY};
+    uint64_t count = list->job->count, next = count;
+    for (int i = 0; i < 3; i++)
+        next = job_find(list->job, kinds[i], 0, next);
+    for (; next < count; next++) {
+        unsigned char outcome = atomic_load_explicit(&outcomes[next], memory_order_relaxed);
+        if (!failed(outcome))
+            continue;
+        if (list->count++ < capacity)
+            list->errors[list->kept++] =
+                (mproc_task_error){.index = (size_t)next,
+                                   .err = outcome == OUTCOME_CRASHED ? MPROC_ECRASHED : MPROC_ENOMEM};
+    }
+}
+
+static mproc_task_error *find(const failures *list, uint64_t index)
+{
+    size_t low = 0, high = list->kept;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (list->errors[middle].index < index)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->kept && list->errors[low].index == index ? &list->errors[low] : NULL;
+}
+
+static void fill_failed(const record *from, void *context)
+{
+    failures *list = context;
+    if (!from->err || from->index >= list->job->count ||
+        atomic_load(&job_outcomes(list->job)[from->index]) != OUTCOME_FAILED)
+        return;
+    mproc_task_error *error = find(list, from->index);
+    if (!error)
+        return;
+    error->err = (mproc_err)from->err;
+    error->code = from->code;
+    error->pid = from->pid;
+    snprintf(error->message, sizeof error->message, "%s", (const char *)from->bytes);
+}
+
+static void describe_end(char *text, size_t size, const pool_crash *crash)
+{
+    static const char *const kinds[] = {"is running",         "exited with code", "was ended by signal",
+                                        "was terminated with", "crashed with status", "could not run",
+                                        "was lost"};
+    const mproc_exit_status *status = &crash->status;
+    const char *format = status->kind == MPROC_EXIT_CRASHED ? "its worker %s 0x%llx" : "its worker %s %lld";
+    snprintf(text, size, format, kinds[status->kind], (long long)status->code);
+}
+
+static void fill_crashed(mproc_pool *pool, failures *list)
+{
+    pools_lock();
+    for (size_t i = 0; i < pool->crash_count; i++) {
+        const pool_crash *crash = &pool->crashes[i];
+        mproc_task_error *error = find(list, crash->index);
+        if (!error)
+            continue;
+        error->pid = crash->pid;
+        error->status = crash->status;
+        describe_end(error->message, sizeof error->message, crash);
+    }
+    pools_unlock();
+}
+
+static mproc_err deliver_failures(mproc_pool *pool, const pool_job *job,
+                                  const mproc_map_options *options)
+{
+    mproc_task_error one;
+    bool own = options->error_capacity != 0;
+    failures list = {.job = job, .errors = own ? options->errors : &one};
+    list_failed(&list, own ? options->error_capacity : 1);
+    if (list.count) {
+        each_record(pool, fill_failed, &list);
+        fill_crashed(pool, &list);
+    }
+    if (options->error_count)
+        *options->error_count = list.count;
+    return list.count ? list.errors[0].err : MPROC_OK;
+}
+
+/* ---- replies of one size ---- */
+
+static void deliver_fixed(const pool_job *job, unsigned char *to, bool all)
+{
+    const unsigned char *from = arena_at(job->results);
+    const _Atomic unsigned char *outcomes = job_outcomes(job);
+    size_t size = job->result_size;
+    if (from == to || !size)
+        return;
+    if (all) {
+        memcpy(to, from, job->count * size);
+        return;
+    }
+    for (uint64_t i = 0; i < job->count; i++) {
+        if (atomic_load_explicit(&outcomes[i], memory_order_relaxed) == OUTCOME_DONE)
+            memcpy(to + i * size, from + i * size, size);
+    }
+}
+
+/* ---- replies of any size ---- */
+
+typedef struct collection {
+    const pool_job *job;
+    mproc_results *into;
+    size_t size;
+} collection;
+
+static bool is_reply(const record *from, const pool_job *job)
+{
+    return !from->err && from->index < job->count &&
+           atomic_load(&job_outcomes(job)[from->index]) == OUTCOME_DONE;
+}
+
+static void measure(const record *from, void *context)
+{
+    collection *to = context;
+    if (is_reply(from, to->job))
+        to->size += job_span_space(from->size);
+}
+
+static void copy(const record *from, void *context)
+{
+    collection *to = context;
+    if (from->index < to->job->count && from->err)
+        to->into->entries[from->index].err = (mproc_err)from->err;
+    if (!is_reply(from, to->job))
+        return;
+    to->into->entries[from->index].offset = to->size;
+    to->into->entries[from->index].size = from->size;
+    memcpy(to->into->bytes + to->size, from->bytes, from->size);
+    to->size += job_span_space(from->size);
+}
+
+static mproc_results *make(size_t count, size_t bytes)
+{
+    mproc_results *made = NULL;
+    if (count <= (SIZE_MAX - sizeof *made) / sizeof made->entries[0])
+        made = malloc(sizeof *made + count * sizeof made->entries[0]);
+    if (!made)
+        return NULL;
+    made->count = count;
+    made->bytes = malloc(bytes ? bytes : 1);
+    if (made->bytes)
+        return made;
+    free(made);
+    return NULL;
+}
+
+static mproc_err collect(mproc_pool *pool, const pool_job *job, mproc_results **kept)
+{
+    collection all = {.job = job};
+    each_record(pool, measure, &all);
+    all.into = make(job->count, all.size);
+    if (!all.into)
+        return MPROC_ENOMEM;
+    for (uint64_t i = 0; i < job->count; i++) {
+        unsigned char outcome = atomic_load(&job_outcomes(job)[i]);
+        all.into->entries[i] = (result_entry){.err = outcome == OUTCOME_DONE      ? MPROC_OK
+                                                     : outcome == OUTCOME_CRASHED ? MPROC_ECRASHED
+                                                                                  : MPROC_ENOMEM};
+    }
+    all.size = 0;
+    each_record(pool, copy, &all);
+    *kept = all.into;
+    return MPROC_OK;
+}
+
+/* ---- */
+
+mproc_err results_deliver(mproc_pool *pool, const pool_job *job, const mproc_map_options *options,
+                          void *fixed, mproc_results **kept)
+{
+    mproc_err failure = deliver_failures(pool, job, options);
+    if (fixed)
+        deliver_fixed(job, fixed, failure == MPROC_OK);
+    mproc_err err = kept ? collect(pool, job, kept) : MPROC_OK;
+    return err ? err : failure;
+}
+
+mproc_err results_empty(mproc_results **kept)
+{
+    mproc_results *made = kept ? make(0, 0) : NULL;
+    if (kept && !made)
+        return MPROC_ENOMEM;
+    if (kept)
+        *kept = made;
+    return MPROC_OK;
+}
+
+size_t mproc_results_count(const mproc_results *results)
+{
+    return results ? results->count : 0;
+}
+
+mproc_err mproc_results_get(const mproc_results *results, size_t index, const void **reply,
+                            size_t *size)
+{
+    if (!results)
+        return MPROC_EINVAL;
+    if (index >= results->count)
+        return MPROC_ERANGE;
+    const result_entry *entry = &results->entries[index];
+    if (entry->err)
+        return entry->err;
+    if (reply)
+        *reply = results->bytes + entry->offset;
+    if (size)
+        *size = entry->size;
+    return MPROC_OK;
+}
+
+void mproc_results_free(mproc_results *results)
+{
+    if (!results)
+        return;
+    free(results->bytes);
+    free(results);
+}

@@ -1,0 +1,171 @@
+#include "task.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../family/family.h"
+
+struct mproc_task {
+    const pool_job *job;
+    pool_worker *own;
+    uint64_t index;
+    const void *input;
+    size_t input_size;
+    mproc_err err;  /* why it has failed, else MPROC_OK */
+    bool replied;
+    record *reply; /* of any size: reserved, not yet committed */
+    char message[MPROC_MESSAGE_SIZE];
+};
+
+static void find_input(mproc_task *task)
+{
+    const pool_job *job = task->job;
+    const unsigned char *items = arena_at(job->items);
+    if (!job->spans) {
+        task->input = items + task->index * job->item_size;
+        task->input_size = job->item_size;
+        return;
+    }
+    const job_span *span = (const job_span *)(const void *)items + task->index;
+    task->input_size = span->size;
+    task->input = items + span->offset;
+}
+
+static unsigned char *fixed_result(const mproc_task *task)
+{
+    return (unsigned char *)arena_at(task->job->results) + task->index * task->job->result_size;
+}
+
+/* The record first, then the outcome: who sees the outcome finds the record. */
+static enum outcome record_failure(mproc_task *task, int code)
+{
+    size_t size = strlen(task->message) + 1;
+    record *failure = records_reserve(&task->own->records, size, family.self);
+    if (!failure)
+        return OUTCOME_NO_MEMORY;
+    failure->index = task->index;
+    failure->err = task->err ? task->err : MPROC_ETASK;
+    failure->code = code;
+    failure->pid = os_getpid();
+    memcpy(failure->bytes, task->message, size);
+    records_commit(&task->own->records, failure);
+    atomic_store_explicit(&task->own->failed,
+                          atomic_load_explicit(&task->own->failed, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    return OUTCOME_FAILED;
+}
+
+static void finish_reply(mproc_task *task)
+{
+    if (task->reply && task->job->wants_results)
+        records_commit(&task->own->records, task->reply);
+    else if (!task->replied && task->job->result_size)
+        memset(fixed_result(task), 0, task->job->result_size);
+}
+
+void task_run(const pool_job *job, pool_worker *own, mproc_function function, uint64_t index)
+{
+    _Atomic unsigned char *outcome = &job_outcomes(job)[index];
+    if (atomic_load_explicit(outcome, memory_order_relaxed) != OUTCOME_NONE)
+        return;
+    mproc_task task;
+    task.job = job;
+    task.own = own;
+    task.index = index;
+    task.err = function ? MPROC_OK : MPROC_EIMAGE;
+    task.replied = false;
+    task.reply = NULL;
+    task.message[0] = '\0';
+    find_input(&task);
+    enum outcome result = OUTCOME_DONE;
+    int code = function ? function(&task) : 0;
+    if (code || task.err)
+        result = record_failure(&task, code);
+    else
+        finish_reply(&task);
+    atomic_store_explicit(outcome, (unsigned char)result, memory_order_release);
+    atomic_store_explicit(&own->done, atomic_load_explicit(&own->done, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+const void *mproc_task_input(const mproc_task *task, size_t *size)
+{
+    if (size)
+        *size = task->input_size;
+    return task->input;
+}
+
+size_t mproc_task_index(const mproc_task *task)
+{
+    return (size_t)task->index;
+}
+
+static void *fail(mproc_task *task, mproc_err err, size_t size)
+{
+    task->err = err;
+    snprintf(task->message, sizeof task->message, "a reply of %zu bytes: %s", size,
+             mproc_strerror(err));
+    return NULL;
+}
+
+static void *reserve_record(mproc_task *task, size_t size)
+{
+    task->reply = records_reserve(&task->own->records, size, family.self);
+    if (!task->reply)
+        return fail(task, MPROC_ENOMEM, size);
+    task->reply->index = task->index;
+    task->reply->err = MPROC_OK;
+    task->reply->code = 0;
+    task->reply->pid = 0;
+    return task->reply->bytes;
+}
+
+void *mproc_task_reply_buffer(mproc_task *task, size_t size)
+{
+    const pool_job *job = task->job;
+    if (job->spans || !job->wants_results) /* without results: room that nobody will read */
+        return reserve_record(task, size);
+    if (size > job->result_size)
+        return fail(task, MPROC_EMSGSIZE, size);
+    if (size < job->result_size)
+        memset(fixed_result(task) + size, 0, job->result_size - size);
+    task->replied = true;
+    return fixed_result(task);
+}
+
+int mproc_task_reply(mproc_task *task, const void *data, size_t size)
+{
+    if (!task->job->wants_results)
+        return 0;
+    void *room = mproc_task_reply_buffer(task, size);
+    if (!room)
+        return -1;
+    if (size)
+        memcpy(room, data, size);
+    return 0;
+}
+
+/* Never in the middle of a UTF-8 character. */
+static void cut_at_character(char *text, size_t length)
+{
+    while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length--;
+    text[length] = '\0';
+}
+
+int mproc_task_fail(mproc_task *task, const char *format, ...)
+{
+    char text[MPROC_MESSAGE_SIZE + 4];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        text[0] = '\0';
+    else if ((size_t)length >= sizeof task->message)
+        cut_at_character(text, sizeof task->message - 1);
+    memcpy(task->message, text, strlen(text) + 1);
+    task->err = MPROC_ETASK;
+    return -1;
+}
