@@ -32,7 +32,8 @@ foreach(config IN LISTS CONFIGS)
     run_logged(result "${log}" "${CMAKE_COMMAND}" --preset ${config}
         -DMPROC_BUILD_TESTS=ON -DMPROC_BUILD_BENCH=OFF)
     if(result EQUAL 0)
-        run_logged(result "${log}" "${CMAKE_COMMAND}" --build --preset ${config} -j ${cores})
+        run_logged(result "${log}" "${CMAKE_COMMAND}" --build --preset ${config} -j ${cores}
+            --target all all_verify_interface_header_sets)
     endif()
     if(result EQUAL 0)
         say("${config}: testing")
