@@ -77,6 +77,24 @@
 #define win32_unsupported mproc__win32_unsupported
 #define win32_wait mproc__win32_wait
 
+/* posix/posix.h */
+#define posix_argv0 mproc__posix_argv0
+#define posix_ended_fd mproc__posix_ended_fd
+#define posix_error mproc__posix_error
+#define posix_has_ended mproc__posix_has_ended
+#define posix_hold_sentinel mproc__posix_hold_sentinel
+#define posix_is_interruptible mproc__posix_is_interruptible
+#define posix_nap mproc__posix_nap
+#define posix_own_path mproc__posix_own_path
+#define posix_pipe mproc__posix_pipe
+#define posix_poll_timeout mproc__posix_poll_timeout
+#define posix_process_open mproc__posix_process_open
+#define posix_raise mproc__posix_raise
+#define posix_run_fork_handlers mproc__posix_run_fork_handlers
+#define posix_sentinel_pipe mproc__posix_sentinel_pipe
+#define posix_status mproc__posix_status
+#define posix_wait_readable mproc__posix_wait_readable
+
 /* family/arena.h */
 #define arena_at mproc__arena_at
 #define arena_base mproc__arena_base

@@ -52,7 +52,7 @@ void os_mutex_lock(os_mutex *mutex);
 void os_mutex_unlock(os_mutex *mutex);
 
 typedef struct os_rwlock {
-    _Alignas(8) unsigned char bytes[64];
+    _Alignas(8) unsigned char bytes[272]; /* macOS: a mutex of 64 and a lock of 200 */
 } os_rwlock;                                  /* writers are not starved */
 void os_rwlock_init(os_rwlock *lock);
 void os_rwlock_read(os_rwlock *lock);

@@ -1,0 +1,80 @@
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+void os_handle_close(os_handle handle)
+{
+    if (handle >= 0)
+        close((int)handle);
+}
+
+int posix_raise(int fd)
+{
+    if (fd < 0)
+        return -1;
+    if (fd >= POSIX_FIRST_FD) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        return fd;
+    }
+    int raised = fcntl(fd, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+    int number = errno;
+    close(fd);
+    errno = number;
+    return raised;
+}
+
+mproc_err posix_pipe(int ends[2])
+{
+    int made[2];
+#if POSIX_LINUX
+    int failed = pipe2(made, O_CLOEXEC);
+#else
+    int failed = pipe(made);
+#endif
+    if (failed)
+        return posix_error(errno);
+    for (int i = 0; i < 2; i++) {
+        made[i] = posix_raise(made[i]);
+        if (made[i] < 0) {
+            mproc_err err = posix_error(errno);
+            close(made[1 - i]);
+            return err;
+        }
+    }
+    ends[0] = made[0];
+    ends[1] = made[1];
+    return MPROC_OK;
+}
+
+int posix_poll_timeout(int64_t deadline)
+{
+    const int64_t millisecond = 1000000;
+    if (deadline == OS_FOREVER)
+        return -1;
+    int64_t now = deadline ? os_now() : 0;
+    if (deadline <= now)
+        return 0;
+    int64_t wait = (deadline - now - 1) / millisecond + 1;
+    return wait < INT_MAX ? (int)wait : INT_MAX;
+}
+
+mproc_err posix_wait_readable(int fd, int64_t deadline)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLIN};
+    for (;;) {
+        int timeout = posix_poll_timeout(deadline);
+        int count = poll(&watched, 1, timeout);
+        if (count > 0)
+            return watched.revents & POLLNVAL ? posix_error(EBADF) : MPROC_OK;
+        if (count == 0 && (timeout == 0 || os_now() >= deadline))
+            return MPROC_ETIMEDOUT;
+        if (count < 0 && errno == EINTR && posix_is_interruptible())
+            return MPROC_EINTR;
+        if (count < 0 && errno != EINTR && errno != EAGAIN)
+            return posix_error(errno);
+    }
+}

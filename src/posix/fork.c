@@ -1,0 +1,105 @@
+#include "posix.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* A table of our own beside pthread_atfork, for the forkserver's children by clone pass that by. */
+enum { MAX_HANDLERS = 8 };
+static void (*handlers[MAX_HANDLERS])(void);
+static size_t handler_count;
+static pthread_once_t registered = PTHREAD_ONCE_INIT;
+
+static void register_handlers(void)
+{
+    pthread_atfork(NULL, NULL, posix_run_fork_handlers);
+}
+
+void os_on_fork(void (*in_raw_child)(void))
+{
+    assert(handler_count < MAX_HANDLERS);
+    if (handler_count < MAX_HANDLERS)
+        handlers[handler_count++] = in_raw_child;
+    pthread_once(&registered, register_handlers);
+}
+
+#if POSIX_LINUX
+
+void posix_run_fork_handlers(void)
+{
+    for (size_t i = 0; i < handler_count; i++)
+        handlers[i]();
+}
+
+mproc_err os_fork(os_process *child, bool *in_child)
+{
+    pid_t pid = fork();
+    if (pid < 0)
+        return posix_error(errno);
+    *in_child = pid == 0;
+    if (pid > 0)
+        *child = (os_process){
+            .pid = pid, .born = os_birth_time(), .handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
+    return MPROC_OK;
+}
+
+#else
+
+static int held_sentinel = -1;
+
+void posix_run_fork_handlers(void)
+{
+    if (held_sentinel >= 0)
+        close(held_sentinel);
+    held_sentinel = -1;
+    for (size_t i = 0; i < handler_count; i++)
+        handlers[i]();
+}
+
+void posix_hold_sentinel(int fd)
+{
+    held_sentinel = fd;
+    pthread_once(&registered, register_handlers);
+}
+
+void posix_sentinel_pipe(int ends[2])
+{
+    struct rlimit limit;
+    ends[0] = ends[1] = -1;
+    if (posix_pipe(ends))
+        return;
+    /* The program itself needs descriptors more than its children need sentinels. */
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && (rlim_t)ends[1] >= limit.rlim_cur / 4 * 3) {
+        close(ends[0]);
+        close(ends[1]);
+        ends[0] = ends[1] = -1;
+    }
+}
+
+mproc_err os_fork(os_process *child, bool *in_child)
+{
+    int sentinel[2];
+    posix_sentinel_pipe(sentinel);
+    pid_t pid = fork();
+    mproc_err err = pid < 0 ? posix_error(errno) : MPROC_OK;
+    if (pid == 0) {
+        os_handle_close(sentinel[0]);
+        if (sentinel[1] >= 0)
+            posix_hold_sentinel(sentinel[1]);
+    } else {
+        os_handle_close(sentinel[1]);
+    }
+    if (pid < 0) {
+        os_handle_close(sentinel[0]);
+        return err;
+    }
+    *in_child = pid == 0;
+    if (pid > 0)
+        *child = (os_process){
+            .pid = pid, .born = os_birth_time(), .handle = sentinel[0], .extra = OS_NO_HANDLE};
+    return MPROC_OK;
+}
+
+#endif

@@ -1,0 +1,341 @@
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
+/* The raw call's arguments have this order on most machines; the sanitizer has to see its forks. */
+#if POSIX_LINUX && defined(__GLIBC__) && !defined(__s390__) && !defined(__SANITIZE_THREAD__)
+#define HAS_CLONE_PARENT 1
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* the socket has SO_NOSIGPIPE */
+#endif
+
+typedef struct reply {
+    int64_t pid; /* with `failure`: none */
+    int64_t server;
+    int32_t failure;
+    int32_t foreign;
+} reply;
+
+mproc_err os_forkserver_channel(os_handle ends[2])
+{
+    int made[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, made))
+        return posix_error(errno);
+    for (int i = 0; i < 2; i++) {
+#if defined(SO_NOSIGPIPE)
+        int on = 1;
+        setsockopt(made[i], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+        made[i] = posix_raise(made[i]);
+        if (made[i] < 0) {
+            mproc_err err = posix_error(errno);
+            close(made[1 - i]);
+            return err;
+        }
+    }
+    ends[0] = made[0];
+    ends[1] = made[1];
+    return MPROC_OK;
+}
+
+/* ---- whole messages; the first byte may carry a descriptor ---- */
+
+typedef union fd_message {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+} fd_message;
+
+static bool send_all(int channel, const void *data, size_t size, int fd)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    fd_message control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    }
+    while (part.iov_len > 0) {
+        ssize_t sent = sendmsg(channel, &message, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return false;
+        part.iov_base = (char *)part.iov_base + sent;
+        part.iov_len -= (size_t)sent;
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+    }
+    return true;
+}
+
+/* `fd` may be NULL: then none is taken. false: the other side is gone. */
+static bool receive_all(int channel, void *data, size_t size, int *fd)
+{
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    while (part.iov_len > 0) {
+        fd_message control;
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+        if (fd) {
+            message.msg_control = &control;
+            message.msg_controllen = sizeof control;
+        }
+        ssize_t got = recvmsg(channel, &message, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        part.iov_base = (char *)part.iov_base + got;
+        part.iov_len -= (size_t)got;
+        struct cmsghdr *header = fd ? CMSG_FIRSTHDR(&message) : NULL;
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            memcpy(fd, CMSG_DATA(header), sizeof *fd);
+            *fd = posix_raise(*fd);
+        }
+    }
+    return true;
+}
+
+/* ---- the parent ---- */
+
+mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *child)
+{
+    int sentinel[2] = {-1, -1};
+    reply answer;
+#if !POSIX_LINUX
+    posix_sentinel_pipe(sentinel);
+#endif
+    mproc_err err = MPROC_OK;
+    if (!send_all((int)server, &word, sizeof word, sentinel[1])) {
+        error_remember(errno);
+        err = MPROC_EBROKEN;
+    }
+    os_handle_close(sentinel[1]);
+    if (!err && !receive_all((int)server, &answer, sizeof answer, NULL)) {
+        error_remember(EPIPE);
+        err = MPROC_EBROKEN;
+    }
+    if (!err && answer.failure)
+        err = posix_error(answer.failure);
+    if (err) {
+        os_handle_close(sentinel[0]);
+        return err;
+    }
+    *child = (os_process){.pid = answer.pid,
+                          .born = os_birth_time(),
+                          .handle = sentinel[0],
+                          .extra = answer.foreign ? (os_handle)answer.server : OS_NO_HANDLE,
+                          .foreign = answer.foreign};
+    return MPROC_OK;
+}
+
+/* ---- the server, a process without threads ---- */
+
+typedef struct born {
+    struct born *next;
+    pid_t pid;
+    uint64_t word;
+} born;
+
+static struct {
+    int channel;
+    int wake[2]; /* SIGCHLD writes to it; -1 as long as no child is the server's own */
+    born *children;
+    struct sigaction interrupt, child; /* as they were */
+    void (*ended)(uint64_t word, mproc_exit_status status);
+} server;
+
+static void on_child(int number)
+{
+    int kept = errno;
+    (void)number;
+    ssize_t ignored = write(server.wake[1], "", 1); /* full is as good */
+    (void)ignored;
+    errno = kept;
+}
+
+static mproc_err notice_children(void)
+{
+    if (server.wake[0] >= 0)
+        return MPROC_OK;
+    mproc_err err = posix_pipe(server.wake);
+    if (err)
+        return err;
+    fcntl(server.wake[0], F_SETFL, O_NONBLOCK);
+    fcntl(server.wake[1], F_SETFL, O_NONBLOCK);
+    struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGCHLD, &action, &server.child);
+    return MPROC_OK;
+}
+
+static void report_ended(void)
+{
+    char bytes[64];
+    while (read(server.wake[0], bytes, sizeof bytes) > 0) {
+    }
+    for (born **link = &server.children; *link;) {
+        siginfo_t info = {0};
+        born *one = *link;
+        if (waitid(P_PID, (id_t)one->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid) {
+            link = &one->next;
+            continue;
+        }
+        if (server.ended)
+            server.ended(one->word, posix_status(info.si_code, info.si_status));
+        waitpid(one->pid, NULL, 0);
+        *link = one->next;
+        free(one);
+    }
+}
+
+/* In the child: nothing of the server is left. */
+static void leave_server(void)
+{
+    sigaction(SIGINT, &server.interrupt, NULL);
+    if (server.wake[0] >= 0)
+        sigaction(SIGCHLD, &server.child, NULL);
+    os_handle_close(server.wake[0]);
+    os_handle_close(server.wake[1]);
+    os_handle_close(server.channel);
+    for (born *next; server.children; server.children = next) {
+        next = server.children->next;
+        free(server.children);
+    }
+}
+
+/* A child of the server's own. As fork. */
+static pid_t fork_own(uint64_t word, int sentinel)
+{
+    born *one = malloc(sizeof *one);
+    if (!one || notice_children()) {
+        errno = one ? mproc_os_error() : ENOMEM;
+        free(one);
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid > 0) {
+        *one = (born){.next = server.children, .pid = pid, .word = word};
+        server.children = one;
+        return pid;
+    }
+    int number = errno;
+    free(one);
+    errno = number;
+#if !POSIX_LINUX
+    if (pid == 0 && sentinel >= 0)
+        posix_hold_sentinel(sentinel);
+#else
+    (void)sentinel;
+#endif
+    return pid;
+}
+
+#if defined(HAS_CLONE_PARENT)
+
+#ifndef PR_GET_TID_ADDRESS
+#define PR_GET_TID_ADDRESS 40
+#endif
+
+/* A child of the server's parent: a sibling. What fork in glibc does beyond the call is done here: the thread's id
+ * lies where the kernel clears it at the thread's end, and the list of robust locks is announced again. */
+static pid_t fork_sibling(void)
+{
+    const unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    int *tid = NULL;
+    void *robust = NULL;
+    size_t robust_size = 0;
+    if (prctl(PR_GET_TID_ADDRESS, &tid) || !tid ||
+        syscall(SYS_get_robust_list, 0, &robust, &robust_size)) {
+        errno = ENOSYS;
+        return -1;
+    }
+    /* x86-64 takes the address as the fourth argument, the others as the fifth; either is otherwise unused. */
+    pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, tid, tid);
+    if (pid == 0) {
+        if (robust)
+            syscall(SYS_set_robust_list, robust, robust_size);
+        posix_run_fork_handlers();
+    }
+    return pid;
+}
+
+#else
+
+static pid_t fork_sibling(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+#endif
+
+static void begin(os_handle channel, void (*ended)(uint64_t word, mproc_exit_status status))
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    server.channel = (int)channel;
+    server.wake[0] = server.wake[1] = -1;
+    server.ended = ended;
+    sigaction(SIGINT, &ignore, &server.interrupt);
+}
+
+uint64_t os_forkserver_serve(os_handle channel,
+                             void (*ended)(uint64_t word, mproc_exit_status status))
+{
+    begin(channel, ended);
+    for (;;) {
+        struct pollfd polled[2] = {{.fd = server.channel, .events = POLLIN},
+                                   {.fd = server.wake[0], .events = POLLIN}};
+        if (poll(polled, 2, -1) <= 0)
+            continue;
+        if (polled[1].revents)
+            report_ended();
+        if (!polled[0].revents)
+            continue;
+        uint64_t word;
+        int sentinel = -1;
+        if (!receive_all(server.channel, &word, sizeof word, &sentinel)) {
+            report_ended();
+            _exit(0);
+        }
+        bool foreign = false;
+        pid_t pid = fork_sibling();
+        if (pid < 0 && (errno == ENOSYS || errno == EINVAL)) { /* EINVAL: the server is an init */
+            foreign = true;
+            pid = fork_own(word, sentinel);
+        }
+        if (pid == 0) {
+            leave_server();
+            return word;
+        }
+        reply answer = {
+            .pid = pid, .server = getpid(), .failure = pid < 0 ? errno : 0, .foreign = foreign};
+        os_handle_close(sentinel);
+        send_all(server.channel, &answer, sizeof answer, -1);
+    }
+}

@@ -1,0 +1,198 @@
+#include "posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if POSIX_LINUX && defined(__GLIBC__)
+#if __GLIBC_PREREQ(2, 34)
+#define HAS_CLOSEFROM 1
+#endif
+#endif
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#define environ (*_NSGetEnviron())
+#else
+extern char **environ;
+#endif
+
+bool os_can_start(mproc_start_method method)
+{
+    return method == MPROC_FORK || method == MPROC_SPAWN || method == MPROC_FORKSERVER;
+}
+
+mproc_start_method os_default_method(void)
+{
+#if defined(__APPLE__)
+    return MPROC_SPAWN; /* its libraries do not survive a fork without exec */
+#else
+    return MPROC_FORK;
+#endif
+}
+
+#if defined(__APPLE__)
+
+static int keep_only(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int first)
+{
+    (void)first;
+    int failure = posix_spawn_file_actions_addinherit_np(actions, 1);
+    if (!failure)
+        failure = posix_spawn_file_actions_addinherit_np(actions, 2);
+    return failure ? failure
+                   : posix_spawnattr_setflags(attributes,
+                                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_CLOEXEC_DEFAULT);
+}
+
+#elif defined(HAS_CLOSEFROM)
+
+static int keep_only(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int first)
+{
+    (void)attributes;
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+#else
+
+static int close_one(posix_spawn_file_actions_t *actions, int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+    return flags < 0 || (flags & FD_CLOEXEC) ? 0 : posix_spawn_file_actions_addclose(actions, fd);
+}
+
+static int keep_only(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int first)
+{
+    (void)attributes;
+    int failure = 0;
+    DIR *open_ones = opendir("/dev/fd");
+    if (!open_ones) {
+        enum { BOUND = 65536 };
+        long limit = sysconf(_SC_OPEN_MAX);
+        for (int fd = first; fd < (limit > 0 && limit < BOUND ? limit : BOUND) && !failure; fd++)
+            failure = close_one(actions, fd);
+        return failure;
+    }
+    const struct dirent *entry;
+    while (!failure && (entry = readdir(open_ones)) != NULL) {
+        char *end;
+        long fd = strtol(entry->d_name, &end, 10);
+        if (*end == '\0' && end != entry->d_name && fd >= first && fd <= INT_MAX)
+            failure = close_one(actions, (int)fd);
+    }
+    closedir(open_ones);
+    return failure;
+}
+
+#endif
+
+static int describe_files(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes,
+                          const int fds[], int count)
+{
+    int failure = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+    for (int i = 0; i < count && !failure; i++)
+        failure = posix_spawn_file_actions_adddup2(actions, fds[i], 3 + i);
+    return failure ? failure : keep_only(actions, attributes, 3 + count);
+}
+
+/* The variables of this process and one more; the strings are borrowed. */
+static char **child_environment(void)
+{
+    static char variable[] = POSIX_ENTRY_VARIABLE "=1";
+    const size_t name = sizeof POSIX_ENTRY_VARIABLE; /* with its '=' */
+    size_t count = 0, kept = 0;
+    while (environ && environ[count])
+        count++;
+    char **copy = malloc((count + 2) * sizeof *copy);
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], variable, name))
+            copy[kept++] = environ[i];
+    }
+    copy[kept++] = variable;
+    copy[kept] = NULL;
+    return copy;
+}
+
+static const char *own_executable(void)
+{
+#if POSIX_LINUX
+    return "/proc/self/exe";
+#else
+    return posix_own_path();
+#endif
+}
+
+static mproc_err run(pid_t *pid, char *private_argument, const int fds[], int count)
+{
+    const char *path = own_executable();
+    char unnamed[] = "mproc";
+    char *name =
+        (char *)(uintptr_t)posix_argv0(); /* exec takes it as char *, and leaves it alone */
+    char *arguments[] = {name ? name : unnamed, private_argument, NULL};
+    if (!path)
+        return posix_error(ENOENT);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    char **environment = child_environment();
+    if (!environment)
+        return posix_error(ENOMEM);
+    int failure = posix_spawn_file_actions_init(&actions);
+    if (failure)
+        goto no_actions;
+    failure = posix_spawnattr_init(&attributes);
+    if (failure)
+        goto no_attributes;
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    failure = describe_files(&actions, &attributes, fds, count);
+    if (!failure)
+        failure = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+no_attributes:
+    posix_spawn_file_actions_destroy(&actions);
+no_actions:
+    free(environment);
+    return failure ? posix_error(failure) : MPROC_OK;
+}
+
+mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
+                   size_t handle_count, const struct os_lifeline *mortal)
+{
+    (void)mortal; /* the child arms it */
+    char private_argument[sizeof POSIX_ENTRY_PREFIX + OS_SPAWN_TEXT + 4];
+    int fds[OS_SPAWN_HANDLES + 1], count = 0;
+    if (handle_count > OS_SPAWN_HANDLES || strlen(text) >= OS_SPAWN_TEXT)
+        return MPROC_EINVAL;
+    for (size_t i = 0; i < handle_count; i++) {
+        if (handles[i] < POSIX_FIRST_FD) /* it could be overwritten before it is copied */
+            return MPROC_EINVAL;
+        fds[count++] = (int)handles[i];
+    }
+    int sentinel[2] = {-1, -1};
+#if !POSIX_LINUX
+    posix_sentinel_pipe(sentinel);
+    if (sentinel[1] >= 0)
+        fds[count++] = sentinel[1];
+#endif
+    snprintf(private_argument, sizeof private_argument, "%s%s:%zu%c", POSIX_ENTRY_PREFIX, text,
+             handle_count, sentinel[1] >= 0 ? POSIX_ENTRY_SENTINEL : '\0');
+    pid_t pid;
+    mproc_err err = run(&pid, private_argument, fds, count);
+    os_handle_close(sentinel[1]);
+    if (err) {
+        os_handle_close(sentinel[0]);
+        return err;
+    }
+    *child = (os_process){
+        .pid = pid, .born = os_birth_time(), .handle = sentinel[0], .extra = OS_NO_HANDLE};
+    return MPROC_OK;
+}
