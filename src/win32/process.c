@@ -155,7 +155,10 @@ mproc_err os_process_sentinel(os_process *process, os_handle *sentinel)
     mproc_err err = borrow(process, &handle);
     if (err)
         return err;
-    process->handle = win32_os_handle(handle);
+    /* Another thread may have opened a foreign one meanwhile. */
+    InterlockedCompareExchangePointer((PVOID volatile *)&process->handle, handle,
+                                      INVALID_HANDLE_VALUE);
+    give_back(process, handle);
     *sentinel = process->handle;
     return MPROC_OK;
 }
