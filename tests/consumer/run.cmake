@@ -53,6 +53,12 @@ else()
     separate_arguments(C_FLAGS UNIX_COMMAND "${C_FLAGS}")
     separate_arguments(CXX_FLAGS UNIX_COMMAND "${CXX_FLAGS}")
     separate_arguments(LINK_FLAGS UNIX_COMMAND "${LINK_FLAGS}")
+    file(GLOB libraries "${prefix}/${BINDIR}/*.dll")
+    if(libraries)
+        # The linker finds no import library when everything is to be static.
+        list(TRANSFORM LINK_FLAGS REPLACE "^-static$" "-static-libgcc;-static-libstdc++")
+        file(COPY ${libraries} DESTINATION "${WORK}")
+    endif()
     set(programs "${WORK}/c_program.exe")
     run("${C_COMPILER}" -std=c11 ${C_FLAGS} "${outside}/program.c" -o "${WORK}/c_program.exe"
         ${LINK_FLAGS} ${flags})
@@ -64,8 +70,6 @@ else()
     # Where the loader of each system looks.
     set(ENV{LD_LIBRARY_PATH} "${prefix}/${LIBDIR}")
     set(ENV{DYLD_LIBRARY_PATH} "${prefix}/${LIBDIR}")
-    file(GLOB libraries "${prefix}/${BINDIR}/*.dll")
-    file(COPY ${libraries} DESTINATION "${WORK}")
 endif()
 
 if(NOT programs)
