@@ -5,7 +5,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/setup.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/results.cmake")
 
 if(NOT DEFINED CONFIGS)
-    set(CONFIGS dev shared release asan portable musl mingw mingw-shared)
+    set(CONFIGS dev shared release asan tsan portable musl mingw mingw-shared)
 endif()
 
 set(tools native tests)
