@@ -3,6 +3,11 @@
 #define SPAN UINT64_C(65536)
 #define LARGEST (UINT64_C(4) << 30) /* beyond it a section's page table costs too much */
 
+static uint64_t round_up(uint64_t size)
+{
+    return size > UINT64_MAX - SPAN ? UINT64_MAX - SPAN + 1 : (size + SPAN - 1) / SPAN * SPAN;
+}
+
 static void *map(HANDLE section, uint64_t size)
 {
     return MapViewOfFile(section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, (SIZE_T)size);
@@ -26,14 +31,15 @@ static mproc_err create(os_shared *shared, uint64_t size)
 
 mproc_err os_shared_create(os_shared *shared, uint64_t size, uint64_t least)
 {
-    if (size > LARGEST)
-        size = least > LARGEST ? least : LARGEST;
+    least = round_up(least ? least : 1);
+    size = round_up(size < LARGEST ? size : LARGEST);
     for (;;) {
-        size = (size + SPAN - 1) / SPAN * SPAN;
+        if (size < least)
+            size = least;
         mproc_err err = create(shared, size);
-        if (!err || size <= least)
+        if (!err || size == least)
             return err;
-        size = size / 2 > least ? size / 2 : least;
+        size = round_up(size / 2);
     }
 }
 
@@ -59,7 +65,7 @@ mproc_err os_shared_commit(const os_shared *shared, uint64_t offset, uint64_t si
         return win32_error(ERROR_NOT_ENOUGH_MEMORY);
     if (size == 0)
         return MPROC_OK;
-    uint64_t begin = offset / SPAN * SPAN, end = (offset + size + SPAN - 1) / SPAN * SPAN;
+    uint64_t begin = offset / SPAN * SPAN, end = round_up(offset + size);
     if (!VirtualAlloc(shared->base + begin, (SIZE_T)(end - begin), MEM_COMMIT, PAGE_READWRITE))
         return win32_last_error();
     return MPROC_OK;
