@@ -107,6 +107,7 @@
 #define arena_nonce mproc__arena_nonce
 #define arena_offset mproc__arena_offset
 #define arena_open mproc__arena_open
+#define arena_entry mproc__arena_entry
 #define arena_extent mproc__arena_extent
 #define arena_use_table mproc__arena_use_table
 
@@ -119,6 +120,7 @@
 #define slot_finish mproc__slot_finish
 #define slot_free mproc__slot_free
 #define slot_is mproc__slot_is
+#define slot_ring mproc__slot_ring
 #define slot_report mproc__slot_report
 #define slot_reported mproc__slot_reported
 
@@ -147,7 +149,6 @@
 #define log_complain mproc__log_complain
 #define log_get_level mproc__log_get_level
 #define log_set_level mproc__log_set_level
-#define log_set_name mproc__log_set_name
 #define log_write mproc__log_write
 
 /* family/family.h */

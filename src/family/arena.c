@@ -156,6 +156,25 @@ bool arena_decommit(arena_ref offset, uint64_t size)
     return os_shared_decommit(&arena, offset, size);
 }
 
+/* Most often what this process already knows to be in use: then the header is left alone, a page that a new child would
+ * have to fault in. */
+void *arena_entry(arena_table table, uint32_t index)
+{
+    static struct {
+        uint64_t offset;
+        uint32_t entry_size, used;
+    } known[ARENA_TABLES];
+    if (index >= known[table].used) {
+        known[table].offset = header()->table[table].offset;
+        known[table].entry_size = header()->table[table].entry_size;
+        known[table].used =
+            atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
+    }
+    if (index >= known[table].used)
+        return NULL;
+    return arena.base + known[table].offset + (uint64_t)index * known[table].entry_size;
+}
+
 void *arena_use_table(arena_table table, uint32_t count, uint32_t *used)
 {
     uint32_t per_span = (uint32_t)(ARENA_SPAN / header()->table[table].entry_size);

@@ -35,6 +35,9 @@ mproc_err arena_commit(arena_ref offset, uint64_t size);
 /* Gives whole spans back to the system; true: they are zero after the next commit. */
 bool arena_decommit(arena_ref offset, uint64_t size);
 
+/* One entry of a table; NULL when the table has not grown so far. */
+void *arena_entry(arena_table table, uint32_t index);
+
 /* A table's first entry after making sure that its first `count` entries can be used. *used: how many
  * can be used at present, always a multiple of what fits into a span. NULL: no memory. */
 void *arena_use_table(arena_table table, uint32_t count, uint32_t *used);

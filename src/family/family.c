@@ -8,7 +8,7 @@
 #include "park.h"
 #include "settings.h"
 
-family_state family = {.parent_watch = OS_NO_HANDLE};
+family_state family;
 
 enum { OUTSIDE, FOUNDING, INSIDE };
 static _Atomic int membership = OUTSIDE;
@@ -16,7 +16,7 @@ static _Atomic int membership = OUTSIDE;
 static _Atomic bool stranger;
 
 static os_mutex line_lock;
-static os_lifeline line = {OS_NO_HANDLE, OS_NO_HANDLE};
+static os_lifeline line;
 
 /* In the child of every fork. Only the real parent may hold its life line, else nobody learns of its end. */
 static void in_forked_child(void)
@@ -28,6 +28,8 @@ static void in_forked_child(void)
 
 static void begin_membership(void)
 {
+    family.parent_watch = OS_NO_HANDLE;
+    line = (os_lifeline){OS_NO_HANDLE, OS_NO_HANDLE};
     os_mutex_init(&line_lock);
     gate_init();
     os_on_fork(in_forked_child);
@@ -99,7 +101,6 @@ mproc_err family_take(slot_id self)
     family.self = self;
     family.parent = atomic_load(&mine->parent);
     family.daemon = mine->daemon;
-    log_set_name(mine->name);
     slot *parent = slot_at(family.parent);
     if (parent) {
         family.parent_pid = atomic_load(&parent->pid);

@@ -3,16 +3,10 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "family.h"
 
 static _Atomic int threshold = MPROC_LOG_OFF;
-static char name[64] = "MainProcess";
-
-void log_set_name(const char *process_name)
-{
-    snprintf(name, sizeof name, "%s", process_name);
-}
-
 mproc_log_level log_get_level(void)
 {
     return (mproc_log_level)atomic_load_explicit(&threshold, memory_order_relaxed);
@@ -35,7 +29,8 @@ mproc_err mproc_log_to_stderr(mproc_log_level level)
 static void write_line(const char *level, const char *format, va_list arguments)
 {
     char line[1024];
-    int head = snprintf(line, sizeof line, "[%s/%s] ", level, name);
+    const slot *self = family.self ? slot_at(family.self) : NULL;
+    int head = snprintf(line, sizeof line, "[%s/%s] ", level, self ? self->name : "MainProcess");
     int text = vsnprintf(line + head, sizeof line - 1 - (size_t)head, format, arguments);
     size_t length = (size_t)head + (text < 0 ? 0 : (size_t)text);
     if (length > sizeof line - 2)

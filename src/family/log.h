@@ -9,7 +9,6 @@
 void log_write(mproc_log_level level, const char *format, ...) MPROC_PRINTF(2, 3);
 /* To the standard error whatever the level: for what a program's author must see. */
 void log_complain(const char *format, ...) MPROC_PRINTF(1, 2);
-void log_set_name(const char *process_name); /* copied */
 mproc_log_level log_get_level(void);
 void log_set_level(mproc_log_level level);
 

@@ -1,9 +1,7 @@
 #include "slot.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "park.h"
+#include "text.h"
 
 enum { INDEX_BITS = 16, STATE_BITS = 8 };
 #define GENERATIONS ((UINT64_C(1) << 24) - 1)
@@ -43,7 +41,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->record, 0);
     atomic_store(&s->parent, parent);
     s->daemon = daemon;
-    snprintf(s->name, sizeof s->name, "%s", name);
+    text_copy(s->name, sizeof s->name, name);
 }
 
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
@@ -72,12 +70,11 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
 
 slot *slot_at(slot_id id)
 {
-    uint32_t used, index = id & ((1 << INDEX_BITS) - 1);
-    slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
-    if (!table || index >= used)
+    slot *s = arena_entry(ARENA_SLOTS, id & ((1 << INDEX_BITS) - 1));
+    if (!s)
         return NULL;
-    uint64_t life = atomic_load_explicit(&table[index].life, memory_order_acquire);
-    return life >> STATE_BITS == id >> INDEX_BITS ? &table[index] : NULL;
+    uint64_t life = atomic_load_explicit(&s->life, memory_order_acquire);
+    return life >> STATE_BITS == id >> INDEX_BITS ? s : NULL;
 }
 
 bool slot_is(slot_id id, slot_state state)
@@ -126,7 +123,13 @@ void slot_report(slot_id id, mproc_exit_status status, bool clean)
     uint64_t word = UINT64_C(1) << 63 | (uint64_t)clean << 62 | (uint64_t)status.kind << 56 |
                     (uint64_t)(-(int)status.err & 0xff) << 32 | (uint32_t)status.code;
     uint64_t none = 0;
-    if (!atomic_compare_exchange_strong(&s->ending, &none, word))
+    atomic_compare_exchange_strong(&s->ending, &none, word);
+}
+
+void slot_ring(slot_id id)
+{
+    slot *s = slot_at(id);
+    if (!s)
         return;
     atomic_fetch_add(&s->rung, 1);
     unpark(&s->rung, UINT32_MAX);

@@ -24,7 +24,7 @@ typedef struct slot {
     _Atomic uint64_t born;   /* with the pid its identity: os_birth_time */
     _Atomic uint64_t parent; /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
-    _Atomic uint32_t rung;    /* changes with `ending`: to wait on */
+    _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
     bool daemon;              /* the rest is written by the claimer only */
     char name[SLOT_NAME];
 } slot;
@@ -43,8 +43,9 @@ bool slot_disown(slot_id id);
 void slot_free(slot_id id);
 
 /* What is known of an end: by the process itself (a clean end: nothing of it needs sweeping), or by a
- * forkserver that reaped it. Wakes those who wait on `rung`. */
+ * forkserver that reaped it. The first report stands. */
 void slot_report(slot_id id, mproc_exit_status status, bool clean);
+void slot_ring(slot_id id); /* wakes those who wait on `rung` for a report */
 bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);
 
 /* Calls `visit` for each slot that is not free, until it returns false. */

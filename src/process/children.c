@@ -295,7 +295,10 @@ void children_end(void)
 {
     os_mutex_lock(&lock);
     ending = true;
+    bool none = !children;
     os_mutex_unlock(&lock);
+    if (none)
+        return;
     size_t all;
     mproc_process **every = snapshot_all(&all);
     for (size_t i = 0; every && i < all; i++) {

@@ -8,11 +8,17 @@
 
 static os_mutex lock;
 static os_process server;
-static os_handle channel = OS_NO_HANDLE; /* no server when there is none */
+static os_handle channel; /* no server when there is none */
 
 void forkserver_begin(void)
 {
     os_mutex_init(&lock);
+    channel = OS_NO_HANDLE;
+}
+
+static bool running(void)
+{
+    return channel != OS_NO_HANDLE;
 }
 
 void forkserver_after_fork(void)
@@ -24,7 +30,7 @@ void forkserver_after_fork(void)
 
 static void stop(void)
 {
-    if (channel == OS_NO_HANDLE)
+    if (!running())
         return;
     os_handle_close(channel);
     channel = OS_NO_HANDLE;
@@ -61,7 +67,7 @@ mproc_err forkserver_start_child(slot_id id, os_process *child)
     os_mutex_lock(&lock);
     mproc_err err = MPROC_EBROKEN;
     for (int tries = 0; err == MPROC_EBROKEN && tries < 2; tries++) {
-        if (channel == OS_NO_HANDLE && (err = start()))
+        if (!running() && (err = start()))
             break;
         err = os_forkserver_request(channel, id, child);
         if (err == MPROC_EBROKEN)
@@ -75,7 +81,7 @@ bool forkserver_is_alive(void)
 {
     mproc_exit_status status = {.kind = MPROC_EXIT_LOST};
     os_mutex_lock(&lock);
-    if (channel != OS_NO_HANDLE)
+    if (running())
         os_process_status(&server, &status);
     os_mutex_unlock(&lock);
     return status.kind == MPROC_EXIT_RUNNING;
@@ -83,6 +89,8 @@ bool forkserver_is_alive(void)
 
 void forkserver_end(void)
 {
+    if (!running())
+        return;
     os_mutex_lock(&lock);
     stop();
     os_mutex_unlock(&lock);
@@ -91,6 +99,7 @@ void forkserver_end(void)
 static void report(uint64_t word, mproc_exit_status status)
 {
     slot_report(word, status, false);
+    slot_ring(word);
 }
 
 slot_id forkserver_serve(os_handle requests)

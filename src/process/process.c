@@ -7,6 +7,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/text.h"
 #include "child.h"
 #include "children.h"
 #include "entry.h"
@@ -73,12 +74,13 @@ static mproc_err check(const mproc_process_options *options)
 static void set_name(mproc_process *made, const char *name)
 {
     unsigned number = atomic_fetch_add(&started_count, 1) + 1;
-    snprintf(made->identity, sizeof made->identity, "%.30s%s%u", process_identity,
-             *process_identity ? ":" : "", number);
-    if (name)
-        snprintf(made->name, sizeof made->name, "%s", name);
-    else
-        snprintf(made->name, sizeof made->name, "Process-%s", made->identity);
+    text_copy(made->identity, sizeof made->identity, process_identity);
+    if (*process_identity)
+        text_append(made->identity, sizeof made->identity, ":");
+    text_append_number(made->identity, sizeof made->identity, number);
+    text_copy(made->name, sizeof made->name, name ? name : "Process-");
+    if (!name)
+        text_append(made->name, sizeof made->name, made->identity);
 }
 
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
@@ -87,9 +89,10 @@ mproc_err process_create(mproc_process **process, const mproc_process_options *o
     mproc_err err = process ? check(options) : MPROC_EINVAL;
     if (err || (err = begin()))
         return err;
-    mproc_process *made = calloc(1, sizeof *made);
+    mproc_process *made = malloc(sizeof *made);
     if (!made)
         return MPROC_ENOMEM;
+    memset(made, 0, sizeof *made);
     if (options->args_size && !(made->args = malloc(options->args_size))) {
         free(made);
         return MPROC_ENOMEM;
@@ -346,7 +349,7 @@ static mproc_process *fill(mproc_process *object, process_role role, long long p
     if (object->owner != family.self) {
         object->role = role;
         object->os.pid = pid;
-        snprintf(object->name, sizeof object->name, "%s", name);
+        text_copy(object->name, sizeof object->name, name);
         object->phase = PROCESS_STARTED;
         object->owner = family.self;
     }

@@ -1,0 +1,35 @@
+/* Short texts without printf: a new child must not touch half of the C library to learn its name. */
+#ifndef MPROC_FAMILY_TEXT_H
+#define MPROC_FAMILY_TEXT_H
+
+#include <stddef.h>
+#include <string.h>
+
+/* Appends what fits into `size` bytes, the end included. `to` is a string already. */
+static inline void text_append(char *to, size_t size, const char *from)
+{
+    size_t length = strlen(to), more = strlen(from);
+    if (more > size - 1 - length)
+        more = size - 1 - length;
+    memcpy(to + length, from, more);
+    to[length + more] = '\0';
+}
+
+static inline void text_copy(char *to, size_t size, const char *from)
+{
+    to[0] = '\0';
+    text_append(to, size, from);
+}
+
+static inline void text_append_number(char *to, size_t size, unsigned number)
+{
+    char digits[12];
+    size_t at = sizeof digits - 1;
+    digits[at] = '\0';
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    text_append(to, size, digits + at);
+}
+
+#endif
