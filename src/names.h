@@ -15,6 +15,7 @@
 #define os_default_method mproc__os_default_method
 #define os_entry_claim mproc__os_entry_claim
 #define os_entry_is_unclaimed mproc__os_entry_is_unclaimed
+#define os_flush_output mproc__os_flush_output
 #define os_fork mproc__os_fork
 #define os_forkserver_channel mproc__os_forkserver_channel
 #define os_forkserver_request mproc__os_forkserver_request
@@ -71,7 +72,9 @@
 
 /* win32/win32.h */
 #define win32_after_program mproc__win32_after_program
+#define win32_birth_of mproc__win32_birth_of
 #define win32_error mproc__win32_error
+#define win32_invalid mproc__win32_invalid
 #define win32_last_error mproc__win32_last_error
 #define win32_process_open mproc__win32_process_open
 #define win32_unsupported mproc__win32_unsupported

@@ -34,7 +34,7 @@ static bool read_handle(const char **text, os_handle *handle)
         value = value << 4 | (uint32_t)digit;
     }
     *handle = (os_handle)value;
-    return value != 0;
+    return value != 0 && value % 4 == 0; /* the system ignores the low bits */
 }
 
 static bool is_inherited(os_handle handle)
@@ -50,7 +50,9 @@ static bool read_argument(const char *argument, os_entry *entry)
         return false;
     memcpy(entry->text, argument, (size_t)(colon - argument));
     const char *next = colon + 1;
-    while (*next) {
+    if (!strcmp(next, "0"))
+        return true;
+    do {
         if (entry->handle_count == OS_SPAWN_HANDLES)
             return false;
         os_handle *handle = &entry->handles[entry->handle_count++];
@@ -60,7 +62,7 @@ static bool read_argument(const char *argument, os_entry *entry)
             next++;
         else if (*next)
             return false;
-    }
+    } while (*next);
     return true;
 }
 

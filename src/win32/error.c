@@ -49,3 +49,9 @@ mproc_err win32_unsupported(void)
     error_remember(0);
     return MPROC_ENOSYS;
 }
+
+mproc_err win32_invalid(void)
+{
+    error_remember(ERROR_INVALID_PARAMETER);
+    return MPROC_EINVAL;
+}

@@ -46,7 +46,7 @@ mproc_err os_shared_create(os_shared *shared, uint64_t size, uint64_t least)
 mproc_err os_shared_open(os_shared *shared, os_handle object, uint64_t size)
 {
     if (object == OS_NO_HANDLE || size == 0)
-        return win32_error(ERROR_INVALID_PARAMETER); /* 0 would map whatever is there */
+        return win32_invalid(); /* 0 would map whatever is there */
     void *base = map(win32_handle(object), size);
     if (!base)
         return win32_last_error();

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <io.h>
+#include <stdio.h>
 
 #define SECOND UINT64_C(10000000) /* of a FILETIME */
 #define FIRST_CRASH UINT32_C(0xC0000000)
@@ -35,15 +36,19 @@ int64_t os_getpid(void)
     return (int64_t)GetCurrentProcessId();
 }
 
-/* `born` was read while that process lived, so whatever has its pid and is older is that process.
- * The clock may have been set back a little between the two; in doubt it lives. */
-static bool is_that_process(HANDLE process, int64_t pid, uint64_t born)
+uint64_t win32_birth_of(HANDLE process)
 {
     FILETIME created, exited, kernel, user;
+    return GetProcessTimes(process, &created, &exited, &kernel, &user) ? number_of(created) : 0;
+}
+
+/* `born` is its creation, or was read while it lived: so whatever has its pid and is not younger is
+ * that process. The clock may have been set back a little between the two; in doubt it lives. */
+static bool is_that_process(HANDLE process, int64_t pid, uint64_t born)
+{
     if (GetProcessId(process) != (DWORD)pid) /* OpenProcess rounds down to a multiple of four */
         return false;
-    return !GetProcessTimes(process, &created, &exited, &kernel, &user) ||
-           number_of(created) <= born + 2 * SECOND;
+    return win32_birth_of(process) <= born + SECOND / 2;
 }
 
 mproc_err win32_process_open(int64_t pid, uint64_t born, DWORD access, HANDLE *process)
@@ -180,6 +185,12 @@ void os_stdin_null(void)
         _close(null);
     }
     SetStdHandle(STD_INPUT_HANDLE, (HANDLE)_get_osfhandle(0));
+}
+
+void os_flush_output(void)
+{
+    fflush(stdout);
+    fflush(stderr);
 }
 
 void os_ignore_interrupt(void)

@@ -55,7 +55,7 @@ static mproc_err add_null_input(launch *it)
 static mproc_err gather_handles(launch *it, const os_handle *handles, size_t count)
 {
     if (count > OS_SPAWN_HANDLES)
-        return win32_error(ERROR_INVALID_PARAMETER);
+        return win32_invalid();
     for (size_t i = 0; i < count; i++) {
         if (!add_copy(it, win32_handle(handles[i])))
             return win32_last_error();
@@ -112,9 +112,9 @@ static mproc_err write_argument(char argument[LONGEST_ARGUMENT], const char *tex
                                 const HANDLE *handles, size_t count)
 {
     if (!is_plain(text) || strlen(text) >= OS_SPAWN_TEXT)
-        return win32_error(ERROR_INVALID_PARAMETER);
-    size_t length =
-        (size_t)snprintf(argument, LONGEST_ARGUMENT, WIN32_PRIVATE_ARGUMENT "%s:", text);
+        return win32_invalid();
+    size_t length = (size_t)snprintf(argument, LONGEST_ARGUMENT, WIN32_PRIVATE_ARGUMENT "%s:%s",
+                                     text, count ? "" : "0");
     for (size_t i = 0; i < count; i++) {
         assert((uintptr_t)handles[i] <= UINT32_MAX);
         length += (size_t)snprintf(argument + length, LONGEST_ARGUMENT - length, i ? ",%lx" : "%lx",
@@ -257,10 +257,12 @@ mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles
     if (!err)
         err = create(&it, &made);
     clean_up(&it);
-    if (!err)
-        *child = (os_process){.pid = (int64_t)made.dwProcessId,
-                              .born = os_birth_time(),
-                              .handle = win32_os_handle(made.hProcess),
-                              .extra = OS_NO_HANDLE};
-    return err;
+    if (err)
+        return err;
+    uint64_t born = win32_birth_of(made.hProcess);
+    *child = (os_process){.pid = (int64_t)made.dwProcessId,
+                          .born = born ? born : os_birth_time(),
+                          .handle = win32_os_handle(made.hProcess),
+                          .extra = OS_NO_HANDLE};
+    return MPROC_OK;
 }

@@ -26,21 +26,24 @@ static inline os_handle win32_os_handle(HANDLE handle)
     return (os_handle)handle;
 }
 
-/* error.c: the one table. Both remember the number. */
+/* error.c: the one table. All of them remember a number. */
 mproc_err win32_error(DWORD native);
 mproc_err win32_last_error(void);
 mproc_err win32_unsupported(void);
+mproc_err win32_invalid(void);
 
 /* clock.c: waits until the object is signalled. MPROC_OK, MPROC_ETIMEDOUT, or the system's
  * error. */
 mproc_err win32_wait(HANDLE object, int64_t deadline);
 
-/* process.c: opens that very process, to query and wait for it, and with `access` on top.
- * MPROC_ENOENT is the proof that it is gone. */
+/* process.c: when the system made it, on the clock of os_birth_time; 0: not to be had. */
+uint64_t win32_birth_of(HANDLE process);
+/* Opens that very process, to query and wait for it, and with `access` on top. MPROC_ENOENT is the
+ * proof that it is gone. */
 mproc_err win32_process_open(int64_t pid, uint64_t born, DWORD access, HANDLE *process);
 
 /* entry.c: the private argument is this, the text, a colon, and the handles in hexadecimal with
- * commas between them. */
+ * commas between them; 0: none. */
 #define WIN32_PRIVATE_ARGUMENT "--mproc-child="
 /* Where the first word of a command line ends. */
 const wchar_t *win32_after_program(const wchar_t *command_line);
