@@ -184,6 +184,7 @@ void os_process_close(os_process *process); /* lets its handles go; the process 
 bool os_process_is_gone(int64_t pid, uint64_t born);
 
 void os_stdin_null(void);        /* standard input becomes the null device */
+void os_flush_output(void);      /* what stdout and stderr have buffered; costs nothing when that is nothing */
 void os_ignore_interrupt(void);  /* Ctrl-C does nothing to this process */
 
 /* ---- the life line: a child learns that its parent has ended (lifeline.c) ---- */

@@ -43,8 +43,9 @@ static mproc_err found(void)
     begin_membership();
     slot_id self;
     if ((err = slot_claim(0, "MainProcess", false, &self)) ||
-        (err = slot_enter(self, os_getpid(), os_birth_time())))
+        (err = slot_enter(self, os_getpid())))
         return err;
+    atomic_store(&slot_at(self)->born, os_birth_time());
     family.self = self;
     return MPROC_OK;
 }
@@ -106,7 +107,7 @@ mproc_err family_take(slot_id self)
         family.parent_pid = atomic_load(&parent->pid);
         memcpy(family.parent_name, parent->name, sizeof family.parent_name);
     }
-    return slot_enter(self, os_getpid(), os_birth_time());
+    return slot_enter(self, os_getpid());
 }
 
 mproc_err family_after_fork(slot_id self)

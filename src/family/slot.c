@@ -83,13 +83,12 @@ bool slot_is(slot_id id, slot_state state)
     return s && atomic_load(&s->life) == life_of(id, state);
 }
 
-mproc_err slot_enter(slot_id id, int64_t pid, uint64_t born)
+mproc_err slot_enter(slot_id id, int64_t pid)
 {
     slot *s = slot_at(id);
     if (!s)
         return MPROC_ESTATE;
     atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
-    atomic_store_explicit(&s->born, born, memory_order_relaxed);
     uint64_t claimed = life_of(id, SLOT_CLAIMED);
     return atomic_compare_exchange_strong(&s->life, &claimed, life_of(id, SLOT_LIVING))
                ? MPROC_OK

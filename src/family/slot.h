@@ -21,7 +21,7 @@ typedef struct slot {
     _Alignas(64) _Atomic uint64_t life; /* generation << 8 | state */
     _Atomic uint64_t ending;            /* 0, or how it ended as it says itself: see slot_report */
     _Atomic int64_t pid;
-    _Atomic uint64_t born;   /* with the pid its identity: os_birth_time */
+    _Atomic uint64_t born;   /* with the pid its identity: os_birth_time, told by the parent; 0: not yet */
     _Atomic uint64_t parent; /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
     _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
@@ -33,7 +33,7 @@ _Static_assert(sizeof(slot) == 128, "slots fill cache lines");
 /* MPROC_EAGAIN: all are in use. */
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id);
 /* The child's first act. MPROC_ESTATE: its parent is dead and the slot has been taken back. */
-mproc_err slot_enter(slot_id id, int64_t pid, uint64_t born);
+mproc_err slot_enter(slot_id id, int64_t pid);
 /* NULL: no such slot, or another generation lives there. */
 slot *slot_at(slot_id id);
 bool slot_is(slot_id id, slot_state state);

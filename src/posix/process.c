@@ -1,5 +1,6 @@
 #include "posix.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -333,22 +334,33 @@ void os_process_close(os_process *process)
     process->handle = OS_NO_HANDLE;
 }
 
+/* In a new child, which has one thread: the lowest descriptor is the one just closed. */
 void os_stdin_null(void)
 {
-    int fd = open("/dev/null", O_RDONLY);
-    if (fd < 0) { /* no descriptor left: its own will do */
-        close(STDIN_FILENO);
-        fd = open("/dev/null", O_RDONLY);
-    }
-    if (fd > STDIN_FILENO) {
-        dup2(fd, STDIN_FILENO);
-        close(fd);
-    }
+    const char path[] = "/dev/null"; /* on the stack, which is there already */
+    close(STDIN_FILENO);
+    int fd = open(path, O_RDONLY);
+    assert(fd <= STDIN_FILENO);
+    (void)fd;
     /* What the parent had read ahead is not this process's. */
 #if defined(__linux__)
-    __fpurge(stdin);
+    if (__fbufsize(stdin))
+        __fpurge(stdin);
 #else
     fpurge(stdin);
+#endif
+}
+
+void os_flush_output(void)
+{
+#if defined(__linux__)
+    if (__fpending(stdout))
+        fflush(stdout);
+    if (__fpending(stderr))
+        fflush(stderr);
+#else
+    fflush(stdout);
+    fflush(stderr);
 #endif
 }
 

@@ -50,7 +50,7 @@ static void must(int failure)
 
 void os_mutex_init(os_mutex *mutex)
 {
-    must(pthread_mutex_init(mutex_of(mutex), NULL));
+    *mutex_of(mutex) = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 void os_mutex_lock(os_mutex *mutex)
@@ -66,14 +66,10 @@ void os_mutex_unlock(os_mutex *mutex)
 void os_rwlock_init(os_rwlock *lock)
 {
 #if HAS_TURNSTILE
-    must(pthread_mutex_init(&rwlock_of(lock)->turnstile, NULL));
-    must(pthread_rwlock_init(&rwlock_of(lock)->lock, NULL));
+    rwlock_of(lock)->turnstile = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    rwlock_of(lock)->lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
 #else
-    pthread_rwlockattr_t attributes;
-    must(pthread_rwlockattr_init(&attributes));
-    must(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
-    must(pthread_rwlock_init(&rwlock_of(lock)->lock, &attributes));
-    pthread_rwlockattr_destroy(&attributes);
+    rwlock_of(lock)->lock = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 #endif
 }
 

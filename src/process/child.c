@@ -61,7 +61,7 @@ static void obey_lifeline(void)
         refuse(err, "no life line to its parent");
 }
 
-void child_run_forked(const mproc_process *process, slot_id self)
+void child_run_forked(mproc_process *process, slot_id self)
 {
     children_after_fork();
     forkserver_after_fork();
@@ -70,7 +70,8 @@ void child_run_forked(const mproc_process *process, slot_id self)
     process_begin(process->identity);
     os_stdin_null();
     obey_lifeline();
-    end_fork(process->target(process->args, process->args_size));
+    void *args = process->args_size ? process->args : NULL;
+    end_fork(process->target(args, process->args_size));
 }
 
 static slot_id become_server(const os_entry *entry)

@@ -14,7 +14,8 @@
 static os_mutex lock;
 static mproc_process *children; /* in the order of their start; each holds a reference */
 static os_watcher *monitor;
-static bool ending; /* this process is: it starts no more children */
+static _Atomic bool ending; /* this process is: it starts no more children */
+static _Atomic bool used;   /* it has had a child: else there is nothing to end, and no lock to touch */
 
 void children_begin(void)
 {
@@ -25,7 +26,7 @@ void children_after_fork(void)
 {
     os_mutex_init(&lock);
     children = NULL;
-    ending = false;
+    ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
     monitor = NULL;
@@ -146,6 +147,7 @@ bool children_begin_start(mproc_process *child)
 {
     os_mutex_lock(&lock);
     bool mine = child->phase == PROCESS_NEW && !ending;
+    used = true;
     if (mine)
         child->phase = PROCESS_STARTING;
     os_mutex_unlock(&lock);
@@ -168,6 +170,7 @@ void children_add(mproc_process *child)
     process_retain(child);
     child->next = NULL;
     child->phase = PROCESS_STARTED;
+    atomic_store(&slot_at(child->slot)->born, child->os.born);
     *last = child;
     mproc_err err = monitor ? watch(child) : MPROC_OK;
     os_mutex_unlock(&lock);
@@ -293,11 +296,8 @@ mproc_err children_list(mproc_process **list, size_t capacity, size_t *count)
 
 void children_end(void)
 {
-    os_mutex_lock(&lock);
     ending = true;
-    bool none = !children;
-    os_mutex_unlock(&lock);
-    if (none)
+    if (!used)
         return;
     size_t all;
     mproc_process **every = snapshot_all(&all);

@@ -18,7 +18,7 @@ static _Atomic unsigned started_count; /* numbers the children of this process *
 
 void process_begin(const char *identity)
 {
-    memmove(process_identity, identity, sizeof process_identity);
+    memcpy(process_identity, identity, sizeof process_identity);
     atomic_store(&started_count, 0);
 }
 
@@ -89,14 +89,12 @@ mproc_err process_create(mproc_process **process, const mproc_process_options *o
     mproc_err err = process ? check(options) : MPROC_EINVAL;
     if (err || (err = begin()))
         return err;
-    mproc_process *made = malloc(sizeof *made);
+    if (options->args_size > SIZE_MAX - sizeof(mproc_process))
+        return MPROC_ENOMEM;
+    mproc_process *made = malloc(sizeof *made + options->args_size);
     if (!made)
         return MPROC_ENOMEM;
     memset(made, 0, sizeof *made);
-    if (options->args_size && !(made->args = malloc(options->args_size))) {
-        free(made);
-        return MPROC_ENOMEM;
-    }
     if (options->args_size)
         memcpy(made->args, options->args, options->args_size);
     atomic_init(&made->references, 1);
@@ -131,7 +129,6 @@ void mproc_process_free(mproc_process *process)
         return;
     if (process->phase == PROCESS_STARTED && process->owner == family.self)
         os_process_close(&process->os);
-    free(process->args);
     free(process);
 }
 
@@ -169,8 +166,7 @@ static mproc_err start_child(mproc_process *process)
         return err;
     if ((err = slot_claim(family.self, process->name, process->daemon, &process->slot)))
         return err;
-    fflush(stdout);
-    fflush(stderr);
+    os_flush_output();
     os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
     err = process->method == MPROC_FORK ? start_fork(process, &child)
                                         : start_fresh(process, &child, line);

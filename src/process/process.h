@@ -24,7 +24,6 @@ struct mproc_process {
     slot_id owner; /* the process whose object this is */
 
     mproc_target target;
-    void *args;
     size_t args_size;
     mproc_start_method method;
     bool daemon;
@@ -42,6 +41,8 @@ struct mproc_process {
     bool reaped;
     mproc_exit_status status;
     mproc_process *next;
+
+    _Alignas(16) unsigned char args[];
 };
 
 /* As mproc_process_create. `hooks` may be NULL; with `ended` the start starts the monitor, too. */
