@@ -1,0 +1,695 @@
+/* What a POSIX host can do to the seam: limits, signals, reaping, closed descriptors. Each test does it to a
+ * forked process, so that the others are spared. */
+#include "roles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { NOBODY = 65534 };
+
+static char own_path[4096];
+static os_lifeline line;
+
+static void apart(int (*body)(void))
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(body());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool spawn(os_process *child, const char *text)
+{
+    return os_spawn(child, text, &line.watch, 1, NULL) == MPROC_OK;
+}
+
+static bool ends_as(os_process *child, mproc_exit_kind kind, int code)
+{
+    mproc_exit_status status;
+    bool ended = os_process_wait(child, soon()) == MPROC_OK;
+    os_process_status(child, &status);
+    os_process_reap(child);
+    os_process_close(child);
+    return ended && status.kind == kind && status.code == code;
+}
+
+static int play_exit(const os_entry *entry, const char *argument)
+{
+    (void)entry;
+    return atoi(argument);
+}
+
+static int play_sleeper(const os_entry *entry, const char *argument)
+{
+    (void)argument;
+    os_lifeline_wait(entry->handles[0], OS_FOREVER);
+    return 77;
+}
+
+static int count_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* ---- memory ---- */
+
+static int limit_file_size(void)
+{
+    const struct rlimit limit = {4 << 20, 4 << 20};
+    os_shared shared = {.size = 5};
+    CHECK(!setrlimit(RLIMIT_FSIZE, &limit));
+    CHECK(os_shared_create(&shared, UINT64_C(64) << 30, 8 << 20) == MPROC_ENOMEM);
+    CHECK(shared.size == 5);
+    CHECK(os_shared_create(&shared, UINT64_C(64) << 30, 1 << 20) == MPROC_OK);
+    CHECK(shared.size == 4 << 20);
+    CHECK(os_shared_commit(&shared, 0, shared.size) == MPROC_OK);
+    memset(shared.base, 1, shared.size);
+    return 0;
+}
+
+static void a_limit_on_files_makes_the_reserve_smaller(void **state)
+{
+    (void)state;
+    apart(limit_file_size);
+}
+
+static int limit_address_space(void)
+{
+    const struct rlimit limit = {256 << 20, 256 << 20};
+    os_shared shared;
+    CHECK(!setrlimit(RLIMIT_AS, &limit));
+    CHECK(os_shared_create(&shared, UINT64_C(64) << 30, 1 << 20) == MPROC_OK);
+    CHECK(shared.size >= 1 << 20 && shared.size <= 128 << 20);
+    CHECK(os_shared_commit(&shared, 0, shared.size) == MPROC_OK);
+    CHECK(os_shared_create(&shared, UINT64_C(64) << 30, 512 << 20) == MPROC_ENOMEM);
+    return 0;
+}
+
+static void a_limit_on_addresses_makes_the_reserve_smaller(void **state)
+{
+    (void)state;
+    if (SANITIZED)
+        skip();
+    apart(limit_address_space);
+}
+
+/* ---- descriptors ---- */
+
+static void note_end(void *context, uint64_t key)
+{
+    (void)key;
+    atomic_fetch_add((_Atomic uint32_t *)context, 1);
+}
+
+static int use_up_descriptors(void)
+{
+    const struct rlimit limit = {64, 64};
+    _Atomic uint32_t told = 0;
+    os_process early, child, sleeper;
+    os_watcher *watcher, *none = NULL;
+    os_handle sentinel = 5;
+    os_shared shared = {.size = 5};
+    os_lifeline other = {.watch = 5};
+    bool in_child = false;
+    CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+    CHECK(os_watcher_create(&watcher, note_end, (void *)&told) == MPROC_OK);
+    CHECK(spawn(&early, "sleeper"));
+    int last = -1, fd;
+    while ((fd = dup(STDERR_FILENO)) >= 0)
+        last = fd;
+    CHECK(errno == EMFILE && last >= 0);
+    CHECK(os_shared_create(&shared, 1 << 20, 1 << 20) == MPROC_EAGAIN && shared.size == 5);
+    CHECK(mproc_os_error() == EMFILE);
+    CHECK(os_lifeline_create(&other) == MPROC_EAGAIN && other.watch == 5);
+    CHECK(os_watcher_create(&none, note_end, NULL) == MPROC_EAGAIN && !none);
+    /* A child needs none; it is waited for on a beat. */
+    CHECK(os_fork(&child, &in_child) == MPROC_OK);
+    if (in_child) {
+        os_lifeline_wait(line.watch, OS_FOREVER);
+        _exit(0);
+    }
+    CHECK(os_process_sentinel(&child, &sentinel) == MPROC_EAGAIN && sentinel == 5);
+    CHECK(os_process_wait(&child, in_milliseconds(30)) == MPROC_ETIMEDOUT);
+    CHECK(!os_process_is_gone(child.pid, child.born));
+    CHECK(os_process_signal(&child, true) == MPROC_OK);
+    CHECK(ends_as(&child, MPROC_EXIT_SIGNALED, SIGKILL));
+    if (os_has_futex)
+        CHECK(os_watcher_add(watcher, &early, 1) == MPROC_EAGAIN);
+    CHECK(os_process_signal(&early, true) == MPROC_OK);
+    CHECK(ends_as(&early, MPROC_EXIT_SIGNALED, SIGKILL));
+    CHECK(spawn(&sleeper, "exit/6") && ends_as(&sleeper, MPROC_EXIT_EXITED, 6));
+    /* With a few again, all is well. */
+    for (fd = last; fd > last - 12; fd--)
+        close(fd);
+    CHECK(spawn(&sleeper, "sleeper"));
+    CHECK(os_watcher_add(watcher, &sleeper, 1) == MPROC_OK);
+    CHECK(os_process_signal(&sleeper, true) == MPROC_OK);
+    CHECK(comes_to(&told, 1));
+    CHECK(ends_as(&sleeper, MPROC_EXIT_SIGNALED, SIGKILL));
+    os_watcher_free(watcher);
+    return 0;
+}
+
+static void without_descriptors_it_says_so_and_goes_on(void **state)
+{
+    (void)state;
+    apart(use_up_descriptors);
+}
+
+static int close_standard_ones(void)
+{
+    os_shared shared;
+    os_process child;
+    os_handle ends[2], sentinel;
+    close(0);
+    close(1);
+    CHECK(os_shared_create(&shared, 1 << 20, 1 << 20) == MPROC_OK && shared.object >= 10);
+    CHECK(os_forkserver_channel(ends) == MPROC_OK && ends[0] >= 10 && ends[1] >= 10);
+    CHECK(spawn(&child, "descriptors"));
+    CHECK(os_process_sentinel(&child, &sentinel) == MPROC_OK && sentinel >= 10);
+    CHECK(fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0);
+    CHECK(ends_as(&child, MPROC_EXIT_EXITED, 8));
+    return 0;
+}
+
+static void closed_standard_descriptors_do_no_harm(void **state)
+{
+    (void)state;
+    apart(close_standard_ones);
+}
+
+static int play_descriptors(const os_entry *entry, const char *argument)
+{
+    (void)argument;
+    CHECK(entry->handle_count == 1 && entry->handles[0] >= 10);
+    CHECK(fcntl(0, F_GETFD) >= 0);
+    for (int fd = 3; fd < 10; fd++)
+        CHECK(fcntl(fd, F_GETFD) < 0);
+    for (int fd = 10; fd < 1024; fd++)
+        CHECK(fcntl(fd, F_GETFD) < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+    CHECK(fcntl(50, F_GETFD) < 0 && fcntl(9, F_GETFD) < 0);
+    return 8;
+}
+
+static void a_spawned_child_inherits_nothing_else(void **state)
+{
+    (void)state;
+    int low = fcntl(STDERR_FILENO, F_DUPFD, 3), high = fcntl(STDERR_FILENO, F_DUPFD, 50);
+    os_process child = start_role("descriptors", &line.watch, 1);
+    assert_exits_with(&child, 8);
+    close(low);
+    close(high);
+}
+
+static void no_descriptor_is_left_behind(void **state)
+{
+    (void)state;
+    _Atomic uint32_t told = 0;
+    int before = count_descriptors();
+    for (int i = 0; i < 5; i++) {
+        os_lifeline other;
+        os_watcher *watcher;
+        os_process spawned = start_role("sleeper", &line.watch, 1), forked;
+        os_handle sentinel;
+        bool in_child;
+        assert_int_equal(os_fork(&forked, &in_child), MPROC_OK);
+        if (in_child) {
+            os_lifeline_wait(line.watch, OS_FOREVER);
+            _exit(0);
+        }
+        assert_int_equal(os_process_sentinel(&spawned, &sentinel), MPROC_OK);
+        assert_int_equal(os_watcher_create(&watcher, note_end, (void *)&told), MPROC_OK);
+        assert_int_equal(os_watcher_add(watcher, &spawned, 1), MPROC_OK);
+        assert_int_equal(os_watcher_add(watcher, &forked, 2), MPROC_OK);
+        assert_int_equal(os_lifeline_create(&other), MPROC_OK);
+        assert_int_equal(os_process_wait(&forked, in_milliseconds(1)), MPROC_ETIMEDOUT);
+        assert_int_equal(os_process_signal(&spawned, true), MPROC_OK);
+        assert_true(comes_to(&told, (uint32_t)i + 1));
+        assert_was_ended(&spawned, true);
+        os_watcher_free(watcher);
+        assert_int_equal(os_process_signal(&forked, true), MPROC_OK);
+        assert_was_ended(&forked, true);
+        os_lifeline_close(&other);
+    }
+    assert_int_equal(count_descriptors(), before);
+}
+
+/* ---- the host and its children ---- */
+
+static int lose_children(void)
+{
+    static const int64_t at_once = 0;
+    os_process child;
+    mproc_exit_status status;
+    _Atomic uint32_t told = 0;
+    os_watcher *watcher;
+    CHECK(os_watcher_create(&watcher, note_end, (void *)&told) == MPROC_OK);
+    for (int i = 0; i < 3; i++) {
+        CHECK(spawn(&child, "sleeper"));
+        if (i == 1)
+            CHECK(os_watcher_add(watcher, &child, 1) == MPROC_OK);
+        CHECK(os_process_wait(&child, in_milliseconds(5)) == MPROC_ETIMEDOUT);
+        CHECK(os_process_signal(&child, true) == MPROC_OK);
+        if (i == 1)
+            CHECK(comes_to(&told, 1));
+        CHECK(os_process_wait(&child, i == 2 ? OS_FOREVER : soon()) == MPROC_OK);
+        waitpid((pid_t)child.pid, NULL, 0);
+        CHECK(os_process_wait(&child, at_once) == MPROC_OK);
+        os_process_status(&child, &status);
+        CHECK(status.kind == MPROC_EXIT_LOST && status.code == 0);
+        CHECK(os_process_signal(&child, true) == MPROC_OK);
+        CHECK(os_process_is_gone(child.pid, child.born));
+        os_process_reap(&child);
+        os_process_close(&child);
+    }
+    os_watcher_free(watcher);
+    return 0;
+}
+
+static int ignore_children(void)
+{
+    signal(SIGCHLD, SIG_IGN);
+    return lose_children();
+}
+
+static void a_host_may_ignore_its_children(void **state)
+{
+    (void)state;
+    apart(ignore_children);
+}
+
+static void reap_all(int number)
+{
+    int kept = errno;
+    (void)number;
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+    errno = kept;
+}
+
+static int reap_in_handler(void)
+{
+    struct sigaction action = {.sa_handler = reap_all, .sa_flags = SA_RESTART};
+    sigaction(SIGCHLD, &action, NULL);
+    return lose_children();
+}
+
+static void a_host_may_reap_its_children(void **state)
+{
+    (void)state;
+    apart(reap_in_handler);
+}
+
+/* The parent of this process, seen from here, is nobody's child. */
+static int watch_foreigner(void)
+{
+    os_process child, foreign;
+    mproc_exit_status status;
+    os_handle sentinel;
+    CHECK(spawn(&child, "sleeper"));
+    foreign = (os_process){.pid = child.pid,
+                           .born = child.born,
+                           .handle = OS_NO_HANDLE,
+                           .extra = OS_NO_HANDLE,
+                           .foreign = true};
+    CHECK(os_process_wait(&foreign, in_milliseconds(5)) == MPROC_ETIMEDOUT);
+    os_process_status(&foreign, &status);
+    CHECK(status.kind == MPROC_EXIT_RUNNING);
+    if (os_has_futex) {
+        CHECK(os_process_sentinel(&foreign, &sentinel) == MPROC_OK);
+        CHECK(os_lifeline_wait(sentinel, 0) == MPROC_ETIMEDOUT);
+    }
+    CHECK(os_process_signal(&foreign, true) == MPROC_OK);
+    CHECK(ends_as(&child, MPROC_EXIT_SIGNALED, SIGKILL));
+    CHECK(os_process_wait(&foreign, OS_FOREVER) == MPROC_OK);
+    os_process_status(&foreign, &status);
+    CHECK(status.kind == MPROC_EXIT_LOST);
+    CHECK(os_process_signal(&foreign, true) == MPROC_OK);
+    os_process_reap(&foreign);
+    os_process_close(&foreign);
+    foreign.pid = -1;
+    CHECK(os_process_signal(&foreign, true) != MPROC_OK);
+    foreign.pid = 0;
+    CHECK(os_process_signal(&foreign, true) != MPROC_OK);
+    return 0;
+}
+
+static void a_foreign_process_is_waited_for(void **state)
+{
+    (void)state;
+    apart(watch_foreigner);
+}
+
+static int forbid_processes(void)
+{
+    const struct rlimit limit = {0, 0};
+    os_process child = {.pid = 5};
+    os_handle thread = 5;
+    bool in_child = false;
+    if (getuid() == 0)
+        CHECK(!setgid(NOBODY) && !setuid(NOBODY));
+    CHECK(!setrlimit(RLIMIT_NPROC, &limit));
+    mproc_err err = os_fork(&child, &in_child);
+    if (in_child)
+        _exit(0);
+    CHECK(err == MPROC_EAGAIN && child.pid == 5);
+    CHECK(mproc_os_error() == EAGAIN);
+    CHECK(os_spawn(&child, "exit/0", NULL, 0, NULL) == MPROC_EAGAIN && child.pid == 5);
+    CHECK(os_thread_start(&thread, free, NULL) == MPROC_EAGAIN && thread == 5);
+    return 0;
+}
+
+static void without_processes_it_says_so(void **state)
+{
+    (void)state;
+    apart(forbid_processes);
+}
+
+static _Atomic int raw_forks;
+
+static void count_raw_fork(void)
+{
+    atomic_fetch_add(&raw_forks, 1);
+}
+
+static int fork_raw(void)
+{
+    return atomic_load(&raw_forks) == 1 ? 0 : CHILD_FAILED;
+}
+
+static void a_raw_fork_is_noticed(void **state)
+{
+    (void)state;
+    os_on_fork(count_raw_fork);
+    atomic_store(&raw_forks, 0);
+    apart(fork_raw);
+}
+
+/* ---- executables ---- */
+
+static bool copy_executable(char *path, size_t size)
+{
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, size, "%s/mproc-test-%lld", folder ? folder : "/tmp", (long long)getpid());
+    FILE *from = fopen(own_path, "rb"), *to = fopen(path, "wb");
+    char bytes[65536];
+    size_t count;
+    bool fine = from && to;
+    while (fine && (count = fread(bytes, 1, sizeof bytes, from)) > 0)
+        fine = fwrite(bytes, 1, count, to) == count;
+    if (from)
+        fclose(from);
+    if (to && fclose(to))
+        fine = false;
+    return fine && !chmod(path, 0755);
+}
+
+static int run_program(const char *path, const char *argument, bool as_nobody)
+{
+    int status = -1;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (as_nobody && (setgid(NOBODY) || setuid(NOBODY)))
+            _exit(CHILD_FAILED);
+        execl(path, path, argument, (char *)NULL);
+        _exit(CHILD_FAILED);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                           : -1;
+}
+
+/* What the copy does when it is run with this argument. */
+static int delete_and_spawn(const char *path)
+{
+    os_process child;
+    CHECK(!unlink(path));
+    mproc_err err = os_spawn(&child, "exit/9", NULL, 0, NULL);
+    if (!os_has_futex) { /* POSIX alone has only the path */
+        CHECK(err == MPROC_ENOENT);
+        return 9;
+    }
+    CHECK(err == MPROC_OK && ends_as(&child, MPROC_EXIT_EXITED, 9));
+    return 9;
+}
+
+static void a_deleted_executable_still_spawns(void **state)
+{
+    (void)state;
+    char path[4096];
+    assert_true(copy_executable(path, sizeof path));
+    assert_int_equal(run_program(path, "delete", false), 9);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void a_set_uid_program_is_nobodys_child(void **state)
+{
+    (void)state;
+    char path[4096];
+    if (getuid() != 0 || SANITIZED)
+        skip();
+    assert_true(copy_executable(path, sizeof path));
+    int plain = run_program(path, "--mproc-child=exit/12:0", true);
+    chmod(path, 04755);
+    int privileged = run_program(path, "--mproc-child=exit/12:0", true);
+    unlink(path);
+    if (plain != 12)
+        skip(); /* the folder is not open to others */
+    assert_int_equal(privileged, CHILD_FAILED);
+}
+
+/* ---- signals ---- */
+
+static _Atomic uint32_t alarms;
+
+static void count_alarm(int number)
+{
+    (void)number;
+    atomic_fetch_add(&alarms, 1);
+}
+
+static void start_alarms(void)
+{
+    struct sigaction action = {.sa_handler = count_alarm, .sa_flags = SA_RESTART};
+    const struct itimerval often = {{0, 2000}, {0, 2000}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static int be_interrupted(void)
+{
+    os_process child;
+    os_shared shared;
+    static const unsigned char nonce[16] = {0};
+    CHECK(spawn(&child, "sleeper"));
+    CHECK(os_shared_create(&shared, 1 << 20, 1 << 20) == MPROC_OK);
+    CHECK(os_shared_commit(&shared, 0, 1 << 16) == MPROC_OK);
+    board *on = (board *)(void *)shared.base;
+    CHECK(os_signal_init(&on->signal[0], nonce, 0) == MPROC_OK);
+    start_alarms();
+    CHECK(os_process_wait(&child, in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(os_lifeline_wait(line.watch, in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(os_signal_wait(&on->signal[0], in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(atomic_load(&alarms) > 3);
+    os_set_interruptible(true);
+    const int64_t deadlines[] = {soon(), OS_FOREVER};
+    for (int i = 0; i < 2; i++) {
+        CHECK(os_process_wait(&child, deadlines[i]) == MPROC_EINTR);
+        CHECK(os_lifeline_wait(line.watch, deadlines[i]) == MPROC_EINTR);
+        CHECK(os_signal_wait(&on->signal[0], deadlines[i]) == MPROC_EINTR);
+        CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, deadlines[i]) == MPROC_EINTR);
+    }
+    os_set_interruptible(false);
+    CHECK(os_process_signal(&child, true) == MPROC_OK);
+    CHECK(ends_as(&child, MPROC_EXIT_SIGNALED, SIGKILL));
+    return 0;
+}
+
+static void a_signal_ends_a_wait_only_when_asked_for(void **state)
+{
+    (void)state;
+    apart(be_interrupted);
+}
+
+static int commit_under_signals(void)
+{
+    os_shared shared;
+    CHECK(os_shared_create(&shared, 64 << 20, 64 << 20) == MPROC_OK);
+    start_alarms();
+    for (int i = 0; i < 8; i++) {
+        CHECK(os_shared_commit(&shared, 0, shared.size) == MPROC_OK);
+        os_shared_decommit(&shared, 0, shared.size);
+    }
+    return 0;
+}
+
+static void signals_do_not_disturb_a_commit(void **state)
+{
+    (void)state;
+    apart(commit_under_signals);
+}
+
+static int play_signals(const os_entry *entry, const char *argument)
+{
+    (void)entry;
+    (void)argument;
+    struct sigaction handled, ignored;
+    sigset_t mask;
+    CHECK(!sigaction(SIGUSR1, NULL, &handled) && handled.sa_handler == SIG_DFL);
+    CHECK(!sigaction(SIGUSR2, NULL, &ignored) && ignored.sa_handler == SIG_IGN);
+    CHECK(!sigprocmask(SIG_SETMASK, NULL, &mask) && !sigismember(&mask, SIGTERM));
+    return 14;
+}
+
+static int change_signals(void)
+{
+    sigset_t mask;
+    os_process child;
+    signal(SIGUSR1, count_alarm);
+    signal(SIGUSR2, SIG_IGN);
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGTERM);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+    CHECK(spawn(&child, "signals") && ends_as(&child, MPROC_EXIT_EXITED, 14));
+    CHECK(!sigprocmask(SIG_SETMASK, NULL, &mask) && sigismember(&mask, SIGTERM));
+    return 0;
+}
+
+static void a_spawned_child_keeps_only_ignored_signals(void **state)
+{
+    (void)state;
+    apart(change_signals);
+}
+
+static int ignore_interrupt(void)
+{
+    os_ignore_interrupt();
+    raise(SIGINT);
+    return 0;
+}
+
+static void an_interrupt_can_be_ignored(void **state)
+{
+    (void)state;
+    apart(ignore_interrupt);
+}
+
+static int lose_input(void)
+{
+    int ends[2];
+    CHECK(!pipe(ends) && write(ends[1], "abc", 3) == 3);
+    CHECK(dup2(ends[0], 0) == 0 && getchar() == 'a');
+    os_stdin_null();
+    CHECK(getchar() == EOF);
+    return 0;
+}
+
+static void what_was_read_ahead_is_forgotten(void **state)
+{
+    (void)state;
+    apart(lose_input);
+}
+
+/* SIGKILL ends a stopped process, a thread of its own cannot. */
+static int play_mortal(const os_entry *entry, const char *argument)
+{
+    (void)argument;
+    CHECK(os_lifeline_arm(entry->handles[0]) == MPROC_OK);
+    raise(SIGSTOP);
+    return 15;
+}
+
+static void a_stopped_child_dies_with_the_line(void **state)
+{
+    (void)state;
+    if (!os_has_futex)
+        skip();
+    os_lifeline other;
+    int status;
+    assert_int_equal(os_lifeline_create(&other), MPROC_OK);
+    os_process child = start_role("mortal", &other.watch, 1);
+    assert_int_equal(waitpid((pid_t)child.pid, &status, WUNTRACED), child.pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(os_process_wait(&child, in_milliseconds(10)), MPROC_ETIMEDOUT);
+    os_lifeline_close(&other);
+    assert_was_ended(&child, true);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return os_lifeline_create(&line);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    os_lifeline_close(&line);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const role roles[] = {{"exit", play_exit},
+                                 {"sleeper", play_sleeper},
+                                 {"descriptors", play_descriptors},
+                                 {"signals", play_signals},
+                                 {"mortal", play_mortal}};
+    int code;
+    if (play_role(argc, argv, roles, sizeof roles / sizeof roles[0], &code))
+        return code;
+    if (argc == 2 && !strcmp(argv[1], "delete"))
+        return delete_and_spawn(argv[0]);
+    if (!realpath(argv[0], own_path))
+        return CHILD_FAILED;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_on_files_makes_the_reserve_smaller),
+        cmocka_unit_test(a_limit_on_addresses_makes_the_reserve_smaller),
+        cmocka_unit_test(without_descriptors_it_says_so_and_goes_on),
+        cmocka_unit_test(closed_standard_descriptors_do_no_harm),
+        cmocka_unit_test(a_spawned_child_inherits_nothing_else),
+        cmocka_unit_test(no_descriptor_is_left_behind),
+        cmocka_unit_test(a_host_may_ignore_its_children),
+        cmocka_unit_test(a_host_may_reap_its_children),
+        cmocka_unit_test(a_foreign_process_is_waited_for),
+        cmocka_unit_test(without_processes_it_says_so),
+        cmocka_unit_test(a_raw_fork_is_noticed),
+        cmocka_unit_test(a_deleted_executable_still_spawns),
+        cmocka_unit_test(a_set_uid_program_is_nobodys_child),
+        cmocka_unit_test(a_signal_ends_a_wait_only_when_asked_for),
+        cmocka_unit_test(signals_do_not_disturb_a_commit),
+        cmocka_unit_test(a_spawned_child_keeps_only_ignored_signals),
+        cmocka_unit_test(an_interrupt_can_be_ignored),
+        cmocka_unit_test(what_was_read_ahead_is_forgotten),
+        cmocka_unit_test(a_stopped_child_dies_with_the_line),
+    };
+    return cmocka_run_group_tests_name("os on posix", tests, set_up, tear_down);
+}
