@@ -74,7 +74,8 @@ function(count_by_wc)
     endif()
     milliseconds(begin)
     execute_process(
-        COMMAND find "${DIR}" -type f ( ${names} ) -print0
+        # Links to files are counted, links to folders are not followed.
+        COMMAND find "${DIR}" ( ${names} ) ( -type f -o -type l -exec test -f {} \; ) -print0
         COMMAND env LC_ALL=${locale} xargs -0 wc -l -m
         OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
     seconds_since(${begin} seconds)
