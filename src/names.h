@@ -15,6 +15,9 @@
 #define os_default_method mproc__os_default_method
 #define os_entry_claim mproc__os_entry_claim
 #define os_entry_is_unclaimed mproc__os_entry_is_unclaimed
+#define os_flush_all mproc__os_flush_all
+#define os_can_find_lifeline mproc__os_can_find_lifeline
+#define os_lifeline_find mproc__os_lifeline_find
 #define os_flush_output mproc__os_flush_output
 #define os_fork mproc__os_fork
 #define os_forkserver_channel mproc__os_forkserver_channel
@@ -163,6 +166,7 @@
 #define family_attach mproc__family_attach
 #define family_take mproc__family_take
 #define family_lifeline mproc__family_lifeline
+#define family_parent_watch mproc__family_parent_watch
 #define family_sweep mproc__family_sweep
 
 /* family/settings.h */

@@ -183,8 +183,9 @@ void os_process_close(os_process *process); /* lets its handles go; the process 
  * pid and was born then. */
 bool os_process_is_gone(int64_t pid, uint64_t born);
 
-void os_stdin_null(void);        /* standard input becomes the null device */
+void os_stdin_null(void);        /* in a child that os_fork made: standard input becomes the null device */
 void os_flush_output(void);      /* what stdout and stderr have buffered; costs nothing when that is nothing */
+void os_flush_all(void);         /* every output stream; likewise */
 void os_ignore_interrupt(void);  /* Ctrl-C does nothing to this process */
 
 /* ---- the life line: a child learns that its parent has ended (lifeline.c) ---- */
@@ -199,6 +200,10 @@ void os_lifeline_close(os_lifeline *line);      /* in a forked child: lets go of
 /* The calling process is ended when the line breaks, or at once if it has; even when it is stopped (Linux: F_SETSIG and O_ASYNC
  * on a read end of its own, opened through /proc/self/fd; else a thread). Windows: nothing, the job does it. */
 mproc_err os_lifeline_arm(os_handle watch);
+/* Whether a forked child finds a life line to its parent by itself, so that none must be made for it to inherit. */
+extern const bool os_can_find_lifeline;
+/* In such a child: one to wait on, but not to arm. `parent`: its parent's pid, from before the fork. */
+mproc_err os_lifeline_find(int64_t parent, os_handle *watch);
 /* MPROC_OK: broken; MPROC_ETIMEDOUT; MPROC_EINTR. */
 mproc_err os_lifeline_wait(os_handle watch, int64_t deadline);
 

@@ -121,6 +121,23 @@ mproc_err family_after_fork(slot_id self)
     return family_take(self);
 }
 
+mproc_err family_parent_watch(os_handle *watch)
+{
+    if (!family.parent)
+        return MPROC_ESTATE;
+    mproc_err err = MPROC_OK;
+    os_mutex_lock(&line_lock);
+    if (family.parent_watch == OS_NO_HANDLE) {
+        gate_enter();
+        err = os_lifeline_find(family.parent_pid, &family.parent_watch);
+        gate_leave();
+    }
+    os_mutex_unlock(&line_lock);
+    if (!err)
+        *watch = family.parent_watch;
+    return err;
+}
+
 mproc_err family_lifeline(const os_lifeline **own)
 {
     mproc_err err = MPROC_OK;

@@ -7,7 +7,7 @@
 typedef struct family_state {
     slot_id self;
     slot_id parent;              /* 0 in the first process */
-    os_handle parent_watch;      /* the parent's life line; OS_NO_HANDLE in the first process */
+    os_handle parent_watch;      /* the parent's life line: see family_parent_watch */
     long long parent_pid;
     char parent_name[SLOT_NAME];
     bool daemon;                 /* this process is one */
@@ -33,6 +33,8 @@ mproc_err family_take(slot_id self);
 /* A child that was forked, instead of both: drops what was its parent's. */
 mproc_err family_after_fork(slot_id self);
 
+/* Something that is readable / signalled once the parent has ended. MPROC_ESTATE in the first process. */
+mproc_err family_parent_watch(os_handle *watch);
 /* The own life line, made when first needed. */
 mproc_err family_lifeline(const os_lifeline **line);
 

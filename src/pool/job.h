@@ -48,6 +48,7 @@ typedef struct pool_worker {
     /* The job word that it is looking at, 0 when it is not: it may read the job and hold a range that is in no word. */
     _Alignas(128) _Atomic uint64_t busy;
     record_chain records;
+    _Atomic uint64_t serial; /* of the job whose records stand in the chain */
     _Atomic uint32_t ready; /* its initializer has succeeded */
 } pool_worker;
 

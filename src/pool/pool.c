@@ -126,7 +126,8 @@ static void blame(mproc_pool *pool, pool_worker *worker, mproc_process *process)
 /* What it had said of its items outlives it. */
 static void keep_records(mproc_pool *pool, pool_worker *worker)
 {
-    if (pool->job && atomic_load(&worker->records) &&
+    if (pool->job && atomic_load(&worker->serial) == job_at(pool->job)->serial &&
+        atomic_load(&worker->records) &&
         pool_grow((void **)&pool->estates, &pool->estate_capacity, pool->estate_count,
                   sizeof *pool->estates)) {
         atomic_store(&pool->estates[pool->estate_count++], atomic_exchange(&worker->records, 0));

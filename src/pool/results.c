@@ -17,11 +17,17 @@ struct mproc_results {
 
 /* ---- every record of a job, also those of workers that have died ---- */
 
-static void each_record(mproc_pool *pool, void (*visit)(const record *, void *), void *context)
+/* A worker that did not come to this job still has its records of an earlier one. Locked throughout: a worker that
+ * ends meanwhile moves its records, and they must be met once. */
+static void each_record(mproc_pool *pool, const pool_job *job,
+                        void (*visit)(const record *, void *), void *context)
 {
-    for (uint32_t i = 0; i < pool->count; i++)
-        records_each(&pool->shared->workers[i].records, visit, context);
     pools_lock();
+    for (uint32_t i = 0; i < pool->count; i++) {
+        pool_worker *worker = &pool->shared->workers[i];
+        if (atomic_load(&worker->serial) == job->serial)
+            records_each(&worker->records, visit, context);
+    }
     for (size_t i = 0; i < pool->estate_count; i++)
         records_each(&pool->estates[i], visit, context);
     pools_unlock();
@@ -120,7 +126,7 @@ static mproc_err deliver_failures(mproc_pool *pool, const pool_job *job,
     failures list = {.job = job, .errors = own ? options->errors : &one};
     list_failed(&list, own ? options->error_capacity : 1);
     if (list.count) {
-        each_record(pool, fill_failed, &list);
+        each_record(pool, job, fill_failed, &list);
         fill_crashed(pool, &list);
     }
     if (options->error_count)
@@ -199,7 +205,7 @@ static mproc_results *make(size_t count, size_t bytes)
 static mproc_err collect(mproc_pool *pool, const pool_job *job, mproc_results **kept)
 {
     collection all = {.job = job};
-    each_record(pool, measure, &all);
+    each_record(pool, job, measure, &all);
     all.into = make(job->count, all.size);
     if (!all.into)
         return MPROC_ENOMEM;
@@ -210,7 +216,7 @@ static mproc_err collect(mproc_pool *pool, const pool_job *job, mproc_results **
                                                                                   : MPROC_ENOMEM};
     }
     all.size = 0;
-    each_record(pool, copy, &all);
+    each_record(pool, job, copy, &all);
     *kept = all.into;
     return MPROC_OK;
 }

@@ -59,13 +59,12 @@ static void run_unit(const pool_job *job, pool_worker *own, mproc_function funct
 
 static void run_job(pool_shared *shared, pool_worker *own, uint64_t word)
 {
-    static uint64_t serial; /* of the job whose records stand in the chain */
     const pool_job *job = job_at(word);
     const uint16_t generation = job_generation(word);
     os_function function;
-    if (job->serial != serial) {
+    if (atomic_load(&own->serial) != job->serial) {
         records_reset(&own->records, family.self);
-        serial = job->serial;
+        atomic_store(&own->serial, job->serial);
     }
     if (os_code_find(&job->function, &function))
         function = NULL;

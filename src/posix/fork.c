@@ -2,7 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#if defined(__linux__)
+#include <stdio_ext.h>
+#endif
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,6 +30,39 @@ void os_on_fork(void (*in_raw_child)(void))
     pthread_once(&registered, register_handlers);
 }
 
+/* The null device, opened by the parent once, so that each child needs no more than a dup2. */
+static int null_fd = -1;
+static bool has_read_ahead; /* the parent's stdin has a buffer: looked at where the page is present */
+
+static void prepare_stdin(void)
+{
+    if (null_fd < 0)
+        null_fd = posix_raise(open("/dev/null", O_RDONLY | O_CLOEXEC));
+#if defined(__linux__)
+    has_read_ahead = __fbufsize(stdin) != 0;
+#else
+    has_read_ahead = true;
+#endif
+}
+
+void os_stdin_null(void)
+{
+    if (null_fd >= 0) {
+        dup2(null_fd, STDIN_FILENO);
+    } else {
+        close(STDIN_FILENO); /* a new child has one thread: the lowest descriptor is this one again */
+        int fd = open("/dev/null", O_RDONLY);
+        (void)fd;
+    }
+    if (!has_read_ahead)
+        return;
+#if defined(__linux__)
+    __fpurge(stdin);
+#else
+    fpurge(stdin);
+#endif
+}
+
 #if POSIX_LINUX
 
 void posix_run_fork_handlers(void)
@@ -35,6 +73,7 @@ void posix_run_fork_handlers(void)
 
 mproc_err os_fork(os_process *child, bool *in_child)
 {
+    prepare_stdin();
     pid_t pid = fork();
     if (pid < 0)
         return posix_error(errno);
@@ -82,6 +121,7 @@ mproc_err os_fork(os_process *child, bool *in_child)
 {
     int sentinel[2];
     posix_sentinel_pipe(sentinel);
+    prepare_stdin();
     pid_t pid = fork();
     mproc_err err = pid < 0 ? posix_error(errno) : MPROC_OK;
     if (pid == 0) {

@@ -100,3 +100,35 @@ mproc_err os_lifeline_arm(os_handle watch)
         return posix_error(errno);
     return arm_signal((int)watch) ? MPROC_OK : arm_thread((int)watch);
 }
+
+#if POSIX_LINUX
+
+const bool os_can_find_lifeline = true;
+
+/* The parent's pid is its own as long as this process is its child. */
+mproc_err os_lifeline_find(int64_t parent, os_handle *watch)
+{
+    const os_process process = {.pid = parent, .handle = OS_NO_HANDLE, .foreign = true};
+    int fd = getppid() == parent ? posix_process_open(&process) : -1;
+    if (getppid() != parent) {
+        os_handle_close(fd);
+        fd = posix_ended_fd();
+    }
+    if (fd < 0)
+        return posix_error(errno);
+    *watch = fd;
+    return MPROC_OK;
+}
+
+#else
+
+const bool os_can_find_lifeline = false;
+
+mproc_err os_lifeline_find(int64_t parent, os_handle *watch)
+{
+    (void)parent;
+    (void)watch;
+    return posix_error(ENOSYS);
+}
+
+#endif

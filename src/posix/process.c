@@ -334,23 +334,6 @@ void os_process_close(os_process *process)
     process->handle = OS_NO_HANDLE;
 }
 
-/* In a new child, which has one thread: the lowest descriptor is the one just closed. */
-void os_stdin_null(void)
-{
-    const char path[] = "/dev/null"; /* on the stack, which is there already */
-    close(STDIN_FILENO);
-    int fd = open(path, O_RDONLY);
-    assert(fd <= STDIN_FILENO);
-    (void)fd;
-    /* What the parent had read ahead is not this process's. */
-#if defined(__linux__)
-    if (__fbufsize(stdin))
-        __fpurge(stdin);
-#else
-    fpurge(stdin);
-#endif
-}
-
 void os_flush_output(void)
 {
 #if defined(__linux__)
@@ -363,6 +346,31 @@ void os_flush_output(void)
     fflush(stderr);
 #endif
 }
+
+#if defined(__GLIBC__)
+/* The list of all open streams: exported since glibc 2.2.5, though declared nowhere. */
+extern FILE *_IO_list_all __attribute__((weak));
+
+static bool has_buffered(const FILE *stream)
+{
+    return stream->_mode > 0 || stream->_IO_write_ptr > stream->_IO_write_base;
+}
+
+/* fflush(NULL) writes to its locks, and so costs a new child a copied page even when there is nothing to write. */
+void os_flush_all(void)
+{
+    const FILE *stream = &_IO_list_all ? _IO_list_all : stdout;
+    while (stream && !has_buffered(stream))
+        stream = stream->_chain;
+    if (stream || !&_IO_list_all)
+        fflush(NULL);
+}
+#else
+void os_flush_all(void)
+{
+    fflush(NULL);
+}
+#endif
 
 void os_ignore_interrupt(void)
 {

@@ -50,7 +50,7 @@ _Noreturn static void end_fork(int code)
     returned = true;
     exit_code = code;
     leave();
-    fflush(NULL);
+    os_flush_all();
     _Exit(code);
 }
 

@@ -137,20 +137,26 @@ void mproc_process_free(mproc_process *process)
 static mproc_err start_fork(mproc_process *process, os_process *child)
 {
     bool in_child = false;
+    const os_lifeline *line;
+    mproc_err err =
+        process->daemon || !os_can_find_lifeline ? family_lifeline(&line) : MPROC_OK;
+    if (err)
+        return err;
     if (!os_thread_is_alone())
         log_write(MPROC_LOG_DEBUG, "%s: a process with several threads forks", process->name);
     gate_close();
-    mproc_err err = os_fork(child, &in_child);
+    err = os_fork(child, &in_child);
     if (in_child)
         child_run_forked(process, process->slot);
     gate_open();
     return err;
 }
 
-static mproc_err start_fresh(mproc_process *process, os_process *child, const os_lifeline *line)
+static mproc_err start_fresh(mproc_process *process, os_process *child)
 {
-    mproc_err err = entry_record(process, process->slot);
-    if (err)
+    const os_lifeline *line;
+    mproc_err err = family_lifeline(&line);
+    if (err || (err = entry_record(process, process->slot)))
         return err;
     if (process->method == MPROC_FORKSERVER)
         return forkserver_start_child(process->slot, child);
@@ -160,16 +166,13 @@ static mproc_err start_fresh(mproc_process *process, os_process *child, const os
 
 static mproc_err start_child(mproc_process *process)
 {
-    const os_lifeline *line;
-    mproc_err err = family_lifeline(&line);
+    mproc_err err = slot_claim(family.self, process->name, process->daemon, &process->slot);
     if (err)
-        return err;
-    if ((err = slot_claim(family.self, process->name, process->daemon, &process->slot)))
         return err;
     os_flush_output();
     os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
     err = process->method == MPROC_FORK ? start_fork(process, &child)
-                                        : start_fresh(process, &child, line);
+                                        : start_fresh(process, &child);
     if (err) {
         family_sweep(process->slot, false); /* the record is in its name */
         return err;
@@ -217,6 +220,13 @@ static mproc_err check_started(const mproc_process *process)
                                                                               : MPROC_ESTATE;
 }
 
+static mproc_err join_parent(int64_t deadline)
+{
+    os_handle watch;
+    mproc_err err = family_parent_watch(&watch);
+    return err ? err : os_lifeline_wait(watch, deadline);
+}
+
 mproc_err mproc_process_join(mproc_process *process, int timeout_ms)
 {
     int64_t deadline;
@@ -226,7 +236,7 @@ mproc_err mproc_process_join(mproc_process *process, int timeout_ms)
     if (process->role == PROCESS_SELF)
         return MPROC_EDEADLK;
     if (process->role == PROCESS_PARENT)
-        return os_lifeline_wait(family.parent_watch, deadline);
+        return join_parent(deadline);
     return children_join(process, deadline);
 }
 
@@ -237,7 +247,7 @@ bool mproc_process_is_alive(mproc_process *process)
     if (process->role == PROCESS_SELF)
         return true;
     if (process->role == PROCESS_PARENT)
-        return os_lifeline_wait(family.parent_watch, 0) != MPROC_OK;
+        return join_parent(0) != MPROC_OK;
     return !children_has_ended(process);
 }
 
@@ -325,8 +335,7 @@ mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *sentinel)
         return MPROC_ESTATE;
     if (process->role == PROCESS_CHILD)
         return children_sentinel(process, sentinel);
-    *sentinel = family.parent_watch;
-    return MPROC_OK;
+    return family_parent_watch(sentinel);
 }
 
 mproc_err mproc_active_children(mproc_process **list, size_t capacity, size_t *count)

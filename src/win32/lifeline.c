@@ -48,3 +48,12 @@ mproc_err os_lifeline_wait(os_handle watch, int64_t deadline)
 {
     return win32_wait(win32_handle(watch), deadline);
 }
+
+const bool os_can_find_lifeline = false;
+
+mproc_err os_lifeline_find(int64_t parent, os_handle *watch)
+{
+    (void)parent;
+    (void)watch;
+    return MPROC_ENOSYS;
+}

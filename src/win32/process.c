@@ -193,6 +193,11 @@ void os_flush_output(void)
     fflush(stderr);
 }
 
+void os_flush_all(void)
+{
+    fflush(NULL);
+}
+
 void os_ignore_interrupt(void)
 {
     SetConsoleCtrlHandler(NULL, TRUE);

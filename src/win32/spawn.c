@@ -22,7 +22,8 @@ typedef struct launch {
     wchar_t *program;
     wchar_t *command;
     STARTUPINFOEXW startup;
-    HANDLE job; /* NULL: none */
+    HANDLE job;     /* NULL: none */
+    bool suspended; /* until it is known to be in the job */
 } launch;
 
 /* Adds a copy that a child can inherit. It exists during the call only; a child of the host that
@@ -193,10 +194,15 @@ static mproc_err write_attributes(launch *it)
     if (!UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, it->inherited,
                                    it->inherited_count * sizeof *it->inherited, NULL, NULL))
         return win32_last_error();
-    if (it->job && atomic_load(&job_list_state) != IGNORED &&
+    /* Read once: another thread may be finding out at this moment. */
+    int state = atomic_load(&job_list_state);
+    if (it->job && state != IGNORED &&
         !UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_JOB_LIST, &it->job,
-                                   sizeof it->job, NULL, NULL))
-        atomic_store(&job_list_state, IGNORED);
+                                   sizeof it->job, NULL, NULL)) {
+        state = IGNORED;
+        atomic_store(&job_list_state, state);
+    }
+    it->suspended = it->job && state != WORKS;
     return MPROC_OK;
 }
 
@@ -216,12 +222,11 @@ static mproc_err release_into_job(const launch *it, const PROCESS_INFORMATION *m
 
 static mproc_err create(launch *it, PROCESS_INFORMATION *made)
 {
-    bool suspended = it->job && atomic_load(&job_list_state) != WORKS;
-    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (suspended ? CREATE_SUSPENDED : 0);
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (it->suspended ? CREATE_SUSPENDED : 0);
     if (!CreateProcessW(it->program, it->command, NULL, NULL, TRUE, flags, NULL, NULL,
                         &it->startup.StartupInfo, made))
         return win32_last_error();
-    mproc_err err = suspended ? release_into_job(it, made) : MPROC_OK;
+    mproc_err err = it->suspended ? release_into_job(it, made) : MPROC_OK;
     CloseHandle(made->hThread);
     if (err) {
         TerminateProcess(made->hProcess, EXIT_FAILURE);
