@@ -244,6 +244,7 @@
 /* pool/pool.h */
 #define pool_await_workers mproc__pool_await_workers
 #define pool_check mproc__pool_check
+#define pool_dismiss mproc__pool_dismiss
 #define pool_grow mproc__pool_grow
 #define pools_lock mproc__pools_lock
 #define pools_unlock mproc__pools_unlock

@@ -308,6 +308,7 @@ static void finish(map_call *call)
 {
     mproc_pool *pool = call->pool;
     pools_lock();
+    pool->job = 0;
     for (size_t i = 0; i < pool->estate_count; i++)
         records_free(&pool->estates[i], family.self);
     pool->estate_count = 0;
@@ -317,25 +318,25 @@ static void finish(map_call *call)
     free_retired(pool);
 }
 
-static void take_away(map_call *call)
-{
-    pools_lock();
-    call->pool->job = 0;
-    atomic_store(&call->pool->shared->job, 0);
-    bool closed = call->pool->closed;
-    pools_unlock();
-    if (closed)
-        job_ring_workers(call->pool->shared, UINT32_MAX);
-}
-
-static mproc_err may_map(mproc_pool *pool)
+static mproc_err enter(mproc_pool *pool, bool with_items)
 {
     pools_lock();
     mproc_err err = pool->terminated || pool->closed ? MPROC_ECLOSED
                     : pool->broken                   ? MPROC_EBROKEN
                                                      : MPROC_OK;
+    if (!err && with_items)
+        pool->active = true;
     pools_unlock();
     return err;
+}
+
+static void leave(mproc_pool *pool)
+{
+    pools_lock();
+    pool->active = false;
+    if (pool->closed)
+        pool_dismiss(pool);
+    pools_unlock();
 }
 
 static mproc_err stopped(map_call *call)
@@ -348,15 +349,15 @@ static mproc_err stopped(map_call *call)
     return err;
 }
 
-static mproc_err run(map_call *call, mproc_results **results)
+static mproc_err work(map_call *call, mproc_results **results)
 {
-    mproc_err err = may_map(call->pool);
-    if (err || (err = make_job(call)))
+    mproc_err err = make_job(call);
+    if (err)
         return err;
     count_items(call->pool, &call->done_before, &call->failed_before);
     hand_out_all(call);
     map_state state = await_items(call);
-    take_away(call);
+    atomic_store(&call->pool->shared->job, 0); /* to the pool it is still this map's: its records are needed */
     if (state == MAP_STOPPED) {
         err = stopped(call);
     } else {
@@ -364,6 +365,16 @@ static mproc_err run(map_call *call, mproc_results **results)
         err = results_deliver(call->pool, call->job, call->options, call->results, results);
     }
     finish(call);
+    return err;
+}
+
+static mproc_err run(map_call *call, mproc_results **results)
+{
+    mproc_err err = enter(call->pool, true);
+    if (err)
+        return err;
+    err = work(call, results);
+    leave(call->pool);
     return err;
 }
 
@@ -376,7 +387,7 @@ static mproc_err map(map_call *call, mproc_results **results)
     if (err)
         return err;
     if (call->count == 0) {
-        if ((err = may_map(call->pool)) || (err = results_empty(results)))
+        if ((err = enter(call->pool, false)) || (err = results_empty(results)))
             return err;
         if (call->options->error_count)
             *call->options->error_count = 0;

@@ -154,7 +154,7 @@ static void break_pool(mproc_pool *pool, const char *why)
 static bool needs_successor(mproc_pool *pool, const pool_worker *worker)
 {
     pool->starts_failed = atomic_load(&worker->ready) ? 0 : pool->starts_failed + 1;
-    if (pool->terminated || pool->broken || (pool->closed && !pool->job))
+    if (pool->terminated || pool->broken || (pool->closed && !pool->active))
         return false;
     if (pool->starts_failed < STARTS_MAX)
         return true;
@@ -282,6 +282,12 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
 
 /* ---- ending ---- */
 
+void pool_dismiss(mproc_pool *pool)
+{
+    atomic_store(&pool->shared->closing, 1);
+    job_ring_workers(pool->shared, UINT32_MAX);
+}
+
 mproc_err mproc_pool_close(mproc_pool *pool)
 {
     mproc_err err = pool_check(pool);
@@ -289,9 +295,9 @@ mproc_err mproc_pool_close(mproc_pool *pool)
         return err;
     pools_lock();
     pool->closed = true;
-    atomic_store(&pool->shared->closing, 1);
+    if (!pool->active)
+        pool_dismiss(pool);
     pools_unlock();
-    job_ring_workers(pool->shared, UINT32_MAX);
     return MPROC_OK;
 }
 

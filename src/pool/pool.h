@@ -37,6 +37,7 @@ struct mproc_pool {
 
     /* Of pools_lock. */
     bool closed, terminated, broken;
+    bool active;            /* a map was let in and has not yet got its results: the workers stay, closed or not */
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
     uint64_t job;           /* the running map's word, 0: none */
@@ -57,6 +58,8 @@ void pools_unlock(void);
 
 /* MPROC_EINVAL for NULL, MPROC_ESTATE in another process. */
 mproc_err pool_check(const mproc_pool *pool);
+/* Tells the workers to end when they find no work; under the lock, when the pool is closed and no map is active. */
+void pool_dismiss(mproc_pool *pool);
 /* Waits until every worker's end has been dealt with. */
 mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline);
 /* Room for one more in a growing array. False: no memory. */
