@@ -176,12 +176,14 @@
 /* process/process.h */
 #define process_begin mproc__process_begin
 #define process_create mproc__process_create
+#define process_release mproc__process_release
 #define process_retain mproc__process_retain
 #define process_identity mproc__process_identity
 
 /* process/children.h */
 #define children_add mproc__children_add
 #define children_after_fork mproc__children_after_fork
+#define children_are_monitored mproc__children_are_monitored
 #define children_begin mproc__children_begin
 #define children_begin_start mproc__children_begin_start
 #define children_cancel_start mproc__children_cancel_start

@@ -63,7 +63,10 @@ static int keep_only(posix_spawn_file_actions_t *actions, posix_spawnattr_t *att
 static int close_one(posix_spawn_file_actions_t *actions, int fd)
 {
     int flags = fcntl(fd, F_GETFD);
-    return flags < 0 || (flags & FD_CLOEXEC) ? 0 : posix_spawn_file_actions_addclose(actions, fd);
+    if (flags < 0 || (flags & FD_CLOEXEC))
+        return 0;
+    int failure = posix_spawn_file_actions_addclose(actions, fd);
+    return failure == EBADF ? 0 : failure; /* above a limit that was lowered after it was opened */
 }
 
 static int keep_only(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int first)

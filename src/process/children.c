@@ -5,6 +5,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/text.h"
 #include "forkserver.h"
 
 #define MILLISECOND INT64_C(1000000)
@@ -12,7 +13,7 @@
 #define BEAT (20 * MILLISECOND)    /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
-static mproc_process *children; /* in the order of their start; each holds a reference */
+static mproc_process *children, *newest; /* in the order of their start; each is held by a reference */
 static os_watcher *monitor;
 static _Atomic bool ending; /* this process is: it starts no more children */
 static _Atomic bool used;   /* it has had a child: else there is nothing to end, and no lock to touch */
@@ -25,7 +26,7 @@ void children_begin(void)
 void children_after_fork(void)
 {
     os_mutex_init(&lock);
-    children = NULL;
+    children = newest = NULL;
     ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
@@ -34,14 +35,18 @@ void children_after_fork(void)
 
 /* ---- under the lock ---- */
 
+static void link_child(mproc_process *child)
+{
+    child->next = NULL;
+    child->previous = newest;
+    *(newest ? &newest->next : &children) = child;
+    newest = child;
+}
+
 static void unlink_child(mproc_process *child)
 {
-    for (mproc_process **at = &children; *at; at = &(*at)->next) {
-        if (*at == child) {
-            *at = child->next;
-            return;
-        }
-    }
+    *(child->previous ? &child->previous->next : &children) = child->next;
+    *(child->next ? &child->next->previous : &newest) = child->previous;
 }
 
 /* What the system says, completed by what the child or its forkserver said. */
@@ -70,7 +75,7 @@ static bool awaits_report(const mproc_process *child)
 {
     mproc_exit_status status;
     bool clean;
-    return child->os.foreign && !slot_reported(child->slot, &status, &clean) &&
+    return child->os.foreign && child->role == PROCESS_CHILD && !slot_reported(child->slot, &status, &clean) &&
            forkserver_is_alive();
 }
 
@@ -80,6 +85,63 @@ static void reap(mproc_process *child)
         os_process_reap(&child->os);
         child->reaped = true;
     }
+}
+
+static mproc_err watch(mproc_process *child)
+{
+    process_retain(child);
+    gate_enter();
+    mproc_err err = os_watcher_add(monitor, &child->os, (uint64_t)(uintptr_t)child);
+    gate_leave();
+    if (err)
+        process_release(child);
+    return err;
+}
+
+static void on_end(void *context, uint64_t key);
+
+static mproc_err start_monitor(void)
+{
+    if (monitor)
+        return MPROC_OK;
+    gate_enter();
+    mproc_err err = os_watcher_create(&monitor, on_end, NULL);
+    gate_leave();
+    for (mproc_process *child = children; !err && child; child = child->next)
+        watch(child);
+    return err;
+}
+
+/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds nothing left. */
+static bool adopt(slot_id id, slot *orphan, void *dead)
+{
+    slot_id parent = *(slot_id *)dead;
+    if (atomic_load(&orphan->parent) != parent || !slot_is(id, SLOT_LIVING) ||
+        !atomic_compare_exchange_strong(&orphan->parent, &parent, family.self))
+        return true;
+    mproc_process *adopted = malloc(sizeof *adopted);
+    if (adopted) {
+        *adopted = (mproc_process){.role = PROCESS_ADOPTED,
+                                   .owner = family.self,
+                                   .references = 1,
+                                   .phase = PROCESS_STARTED,
+                                   .slot = id,
+                                   .reaped = true,
+                                   .os = {.pid = atomic_load(&orphan->pid),
+                                          .born = atomic_load(&orphan->born),
+                                          .handle = OS_NO_HANDLE,
+                                          .extra = OS_NO_HANDLE,
+                                          .foreign = true}};
+        text_copy(adopted->name, sizeof adopted->name, orphan->name);
+    }
+    mproc_err err = adopted ? start_monitor() : MPROC_ENOMEM;
+    if (!err)
+        err = watch(adopted);
+    if (err)
+        log_write(MPROC_LOG_WARNING, "an orphan is not watched: %s", mproc_strerror(err));
+    if (err && adopted)
+        process_release(adopted); /* else that reference lasts until it has ended, as a child's in the list does */
+    return true;
 }
 
 /* The one place where an end is taken notice of. */
@@ -96,8 +158,11 @@ static void collect(mproc_process *child)
     child->ended = true;
     if (child->hooks.inherit)
         child->hooks.inherit(child->hooks.context, child);
+    if (!clean)
+        slot_each(adopt, &child->slot); /* before its slot is free: killed in between, the next ancestor finds both */
     family_sweep(child->slot, clean);
-    unlink_child(child);
+    if (child->role == PROCESS_CHILD)
+        unlink_child(child);
     reap(child);
     log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
               (long long)child->os.pid, (int)child->status.kind, (long long)child->status.code);
@@ -112,33 +177,23 @@ static void on_end(void *context, uint64_t key)
     children_join(child, 0);
     if (child->hooks.ended)
         child->hooks.ended(child->hooks.context, child);
-    mproc_process_free(child);
-}
-
-static mproc_err watch(mproc_process *child)
-{
-    process_retain(child);
-    gate_enter();
-    mproc_err err = os_watcher_add(monitor, &child->os, (uint64_t)(uintptr_t)child);
-    gate_leave();
-    if (err)
-        mproc_process_free(child);
-    return err;
+    process_release(child);
 }
 
 mproc_err children_monitor(void)
 {
-    mproc_err err = MPROC_OK;
     os_mutex_lock(&lock);
-    if (!monitor) {
-        gate_enter();
-        err = os_watcher_create(&monitor, on_end, NULL);
-        gate_leave();
-        for (mproc_process *child = children; !err && child; child = child->next)
-            watch(child);
-    }
+    mproc_err err = start_monitor();
     os_mutex_unlock(&lock);
     return err;
+}
+
+bool children_are_monitored(void)
+{
+    os_mutex_lock(&lock);
+    bool are = monitor != NULL;
+    os_mutex_unlock(&lock);
+    return are;
 }
 
 /* ---- calls ---- */
@@ -164,14 +219,10 @@ void children_cancel_start(mproc_process *child)
 void children_add(mproc_process *child)
 {
     os_mutex_lock(&lock);
-    mproc_process **last = &children;
-    while (*last)
-        last = &(*last)->next;
     process_retain(child);
-    child->next = NULL;
+    link_child(child);
     child->phase = PROCESS_STARTED;
     atomic_store(&slot_at(child->slot)->born, child->os.born);
-    *last = child;
     mproc_err err = monitor ? watch(child) : MPROC_OK;
     os_mutex_unlock(&lock);
     if (err)
@@ -185,7 +236,7 @@ static bool collect_and_unlock(mproc_process *child)
     bool ended = child->ended;
     os_mutex_unlock(&lock);
     if (ended && !before)
-        mproc_process_free(child); /* the list's reference */
+        process_release(child); /* it had one for as long as it ran */
     return ended;
 }
 
@@ -270,7 +321,7 @@ static mproc_process **snapshot_all(size_t *count)
         if (!list || *count <= capacity)
             return list;
         for (size_t i = 0; i < capacity; i++)
-            mproc_process_free(list[i]);
+            process_release(list[i]);
         free(list);
     }
 }
@@ -284,7 +335,7 @@ mproc_err children_list(mproc_process **list, size_t capacity, size_t *count)
     for (size_t i = 0; i < all; i++) {
         bool ended = children_has_ended(every[i]);
         if (ended || running >= capacity)
-            mproc_process_free(every[i]);
+            process_release(every[i]);
         else
             list[running] = every[i];
         running += !ended;
@@ -315,7 +366,7 @@ void children_end(void)
             children_signal(every[i], true);
             children_join(every[i], OS_FOREVER);
         }
-        mproc_process_free(every[i]);
+        process_release(every[i]);
     }
     free(every);
 }

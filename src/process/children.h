@@ -14,6 +14,7 @@ void children_cancel_start(mproc_process *child);
 void children_add(mproc_process *child);
 /* From now on every end is noticed at once, by a thread. */
 mproc_err children_monitor(void);
+bool children_are_monitored(void);
 
 /* Looks whether it has ended. True once it has: `status` is final. */
 bool children_has_ended(mproc_process *child);

@@ -124,8 +124,13 @@ void process_retain(mproc_process *process)
 
 void mproc_process_free(mproc_process *process)
 {
-    if (!process || process->role != PROCESS_CHILD ||
-        atomic_fetch_sub_explicit(&process->references, 1, memory_order_acq_rel) != 1)
+    if (process && process->role == PROCESS_CHILD)
+        process_release(process);
+}
+
+void process_release(mproc_process *process)
+{
+    if (atomic_fetch_sub_explicit(&process->references, 1, memory_order_acq_rel) != 1)
         return;
     if (process->phase == PROCESS_STARTED && process->owner == family.self)
         os_process_close(&process->os);
@@ -142,8 +147,11 @@ static mproc_err start_fork(mproc_process *process, os_process *child)
         process->daemon || !os_can_find_lifeline ? family_lifeline(&line) : MPROC_OK;
     if (err)
         return err;
-    if (!os_thread_is_alone())
-        log_write(MPROC_LOG_DEBUG, "%s: a process with several threads forks", process->name);
+    static _Atomic bool warned;
+    if (log_get_level() <= MPROC_LOG_WARNING && !children_are_monitored() &&
+        !os_thread_is_alone() && !atomic_exchange(&warned, true))
+        log_write(MPROC_LOG_WARNING, "a process with several threads forks: the child may find locks "
+                                     "held for ever; consider MPROC_FORKSERVER");
     gate_close();
     err = os_fork(child, &in_child);
     if (in_child)

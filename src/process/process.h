@@ -6,7 +6,8 @@
 
 enum { PROCESS_IDENTITY = 48 };
 
-typedef enum { PROCESS_CHILD, PROCESS_SELF, PROCESS_PARENT } process_role;
+/* ADOPTED: a descendant whose parent has died; no program sees that object. */
+typedef enum { PROCESS_CHILD, PROCESS_SELF, PROCESS_PARENT, PROCESS_ADOPTED } process_role;
 typedef enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_STARTED } process_phase;
 
 /* For a child whose end the pool must know. */
@@ -40,11 +41,13 @@ struct mproc_process {
     bool ended;       /* `status` is final, the slot is swept */
     bool reaped;
     mproc_exit_status status;
-    mproc_process *next;
+    mproc_process *next, *previous;
 
     _Alignas(16) unsigned char args[];
 };
 
+/* Lets go of a reference, as mproc_process_free does. */
+void process_release(mproc_process *process);
 /* As mproc_process_create. `hooks` may be NULL; with `ended` the start starts the monitor, too. */
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
                          const process_hooks *hooks);
