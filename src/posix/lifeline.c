@@ -108,7 +108,8 @@ const bool os_can_find_lifeline = true;
 /* The parent's pid is its own as long as this process is its child. */
 mproc_err os_lifeline_find(int64_t parent, os_handle *watch)
 {
-    const os_process process = {.pid = parent, .handle = OS_NO_HANDLE, .foreign = true};
+    const os_process process = {
+        .pid = parent, .born = os_birth_time(), .handle = OS_NO_HANDLE, .foreign = true};
     int fd = getppid() == parent ? posix_process_open(&process) : -1;
     if (getppid() != parent) {
         os_handle_close(fd);
