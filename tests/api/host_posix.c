@@ -1,0 +1,297 @@
+#include "host.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const bool host_is_windows = false;
+
+long long host_pid(void)
+{
+    return getpid();
+}
+
+int64_t host_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void host_nap(int milliseconds)
+{
+    poll(NULL, 0, milliseconds);
+}
+
+void host_wait_forever(void)
+{
+    for (;;)
+        pause();
+}
+
+void host_crash(void)
+{
+    signal(SIGSEGV, SIG_DFL); /* CMocka's handler is copied by a fork */
+    /* A null pointer that the undefined-behaviour sanitizer does not see as one. */
+    int *volatile nowhere = (int *)(uintptr_t)sizeof(int);
+    *(volatile int *)nowhere = 1;
+}
+
+void host_quit(int code)
+{
+    _exit(code);
+}
+
+void host_break_output(void)
+{
+    close(STDOUT_FILENO);
+}
+
+bool host_is_output_open(void)
+{
+    return fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+}
+
+size_t host_open_handles(void)
+{
+    size_t count = 0;
+    DIR *folder = opendir("/dev/fd");
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
+void host_set_variable(const char *name, const char *value)
+{
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+#if defined(CPU_SET)
+bool host_use_one_processor(void)
+{
+    cpu_set_t all, one;
+    CPU_ZERO(&one);
+    if (sched_getaffinity(0, sizeof all, &all))
+        return false;
+    for (size_t i = 0; i < CPU_SETSIZE; i++) {
+        if (CPU_ISSET(i, &all)) {
+            CPU_SET(i, &one);
+            return !sched_setaffinity(0, sizeof one, &one);
+        }
+    }
+    return false;
+}
+#else
+bool host_use_one_processor(void)
+{
+    return false;
+}
+#endif
+
+bool host_own_path(char *path, size_t capacity)
+{
+    ssize_t length = readlink("/proc/self/exe", path, capacity - 1);
+    if (length <= 0)
+        return false;
+    path[length] = '\0';
+    return true;
+}
+
+bool host_temporary_folder(char *path, size_t capacity)
+{
+    const char *folder = getenv("TMPDIR");
+    int length = snprintf(path, capacity, "%s/", folder ? folder : "/tmp");
+    return length > 0 && (size_t)length < capacity;
+}
+
+host_function host_load(const char *library, const char *name)
+{
+    void *handle = dlopen(library, RTLD_NOW);
+    void *found = handle ? dlsym(handle, name) : NULL;
+    return (host_function)(uintptr_t)found;
+}
+
+intptr_t host_open_stray(void)
+{
+    enum { HIGH = 200 };
+    int null = open("/dev/null", O_RDONLY);
+    int stray = fcntl(null, F_DUPFD, HIGH);
+    close(null);
+    return stray;
+}
+
+bool host_has_stray(intptr_t stray)
+{
+    return fcntl((int)stray, F_GETFD) >= 0;
+}
+
+void host_close_stray(intptr_t stray)
+{
+    close((int)stray);
+}
+
+bool host_is_ready(intptr_t sentinel, int timeout_ms)
+{
+    struct pollfd polled = {.fd = (int)sentinel, .events = POLLIN};
+    return poll(&polled, 1, timeout_ms) == 1 && !(polled.revents & POLLNVAL);
+}
+
+/* A zombie that its new parent has not taken notice of yet runs no more. */
+bool host_is_running(long long pid)
+{
+    char name[64], text[512] = "";
+    if (kill((pid_t)pid, 0) && errno == ESRCH)
+        return false;
+    snprintf(name, sizeof name, "/proc/%lld/stat", pid);
+    FILE *file = fopen(name, "r");
+    if (!file)
+        return access("/proc/self/stat", R_OK) != 0;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    const char *state = strrchr(text, ')');
+    return state && state[2] != 'Z' && state[2] != 'X';
+}
+
+void host_kill(long long pid)
+{
+    if (pid > 1)
+        kill((pid_t)pid, SIGKILL);
+}
+
+void host_stop_self(void)
+{
+    raise(SIGSTOP);
+}
+
+static bool is_marked(const char *pid, const char *wanted, size_t length)
+{
+    char name[300], text[65536];
+    snprintf(name, sizeof name, "/proc/%s/environ", pid);
+    FILE *file = fopen(name, "r");
+    if (!file)
+        return false;
+    size_t size = fread(text, 1, sizeof text, file);
+    fclose(file);
+    for (size_t i = 0; i + length <= size; i++) {
+        if ((i == 0 || text[i - 1] == '\0') && !memcmp(text + i, wanted, length))
+            return true;
+    }
+    return false;
+}
+
+int host_count_marked(const char *mark)
+{
+    char wanted[256];
+    int count = 0, length = snprintf(wanted, sizeof wanted, "MPROC_TEST_MARK=%s", mark);
+    DIR *folder = access("/proc/self/environ", R_OK) ? NULL : opendir("/proc");
+    if (!folder)
+        return -1;
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+            is_marked(entry->d_name, wanted, (size_t)length + 1))
+            count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+/* ---- programs ---- */
+
+enum { MOST_ARGUMENTS = 16, CANNOT_RUN = 126 };
+
+static void redirect(const char *file, int flags, int first, int last)
+{
+    int fd = open(file, flags, 0600);
+    if (fd < 0)
+        _exit(CANNOT_RUN);
+    for (int to = first; to <= last; to++)
+        dup2(fd, to);
+    if (fd > 2)
+        close(fd);
+}
+
+bool host_start(host_program *program, const host_command *command)
+{
+    char own[PATH_MAX];
+    char *arguments[MOST_ARGUMENTS + 2] = {own};
+    if (!command->program && !host_own_path(own, sizeof own))
+        return false;
+    if (command->program)
+        snprintf(own, sizeof own, "%s", command->program);
+    for (size_t i = 0; i < MOST_ARGUMENTS && command->arguments && command->arguments[i]; i++)
+        arguments[i + 1] = (char *)(uintptr_t)command->arguments[i];
+    pid_t pid = fork();
+    if (pid == 0) {
+        redirect(command->input ? command->input : "/dev/null", O_RDONLY, 0, 0);
+        redirect(command->output ? command->output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 1,
+                 2);
+        execv(own, arguments);
+        _exit(CANNOT_RUN);
+    }
+    *program = (host_program){.handle = pid, .pid = pid};
+    return pid > 0;
+}
+
+bool host_wait(host_program *program, int timeout_ms, int *code)
+{
+    int64_t deadline = host_now() + timeout_ms;
+    for (;;) {
+        int status;
+        pid_t ended = waitpid((pid_t)program->pid, &status, WNOHANG);
+        if (ended > 0) {
+            *code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            return true;
+        }
+        if (ended < 0 && errno != EINTR) {
+            *code = -1;
+            return true;
+        }
+        if (host_now() >= deadline)
+            return false;
+        host_nap(1);
+    }
+}
+
+/* ---- threads ---- */
+
+static void *run_thread(void *argument)
+{
+    host_thread *thread = argument;
+    thread->run(thread->argument);
+    return NULL;
+}
+
+bool host_thread_start(host_thread *thread, void (*run)(void *), void *argument)
+{
+    pthread_t made;
+    thread->run = run;
+    thread->argument = argument;
+    if (pthread_create(&made, NULL, run_thread, thread))
+        return false;
+    thread->handle = (intptr_t)made;
+    return true;
+}
+
+void host_thread_join(host_thread *thread)
+{
+    pthread_join((pthread_t)thread->handle, NULL);
+}

@@ -1,0 +1,87 @@
+/* What the tests of the public interface share. A child never asserts: it answers by its exit code, by what it
+ * prints, or by a note: a file in the temporary folder. */
+#ifndef MPROC_TESTS_API_SUPPORT_H
+#define MPROC_TESTS_API_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <mproc/mproc.h>
+
+#include "host.h"
+
+enum { SOON = 30000 }; /* milliseconds: for what comes at once unless the machine is busy */
+
+/* ---- the program ---- */
+
+/* A test program is also the programs that it tests: `PROGRAM --role NAME ARGUMENT...`. */
+typedef struct role {
+    const char *name;
+    int (*play)(int argc, char **argv); /* of the arguments only; argv[argc] is NULL */
+} role;
+
+/* In main, after the guard. Chooses MPROC_TEST_METHOD as the default start method. True: a role was played. */
+bool play_role(int argc, char **argv, const role *roles, size_t count, int *code);
+
+/* ---- processes; these assert ---- */
+
+mproc_process *create_process(const mproc_process_options *options);
+mproc_process *start_process(mproc_target target, const void *args, size_t args_size);
+mproc_process *start_options(mproc_process_options options);
+/* Waits until it has ended, and frees it. */
+int exit_code_of(mproc_process *process);
+mproc_exit_status exit_status_of(mproc_process *process);
+int run_process(mproc_target target, const void *args, size_t args_size);
+/* Kills, waits and frees. */
+void end_process(mproc_process *process);
+
+/* ---- notes ---- */
+
+typedef struct note {
+    char path[400];
+} note;
+
+note new_note(const char *name); /* a place; there is nothing yet */
+note note_at(const char *path);
+bool leave_note(const note *place, const char *text); /* appears at once and whole */
+bool find_note(const note *place, char *text, size_t capacity);
+bool await_note(const note *place, char *text,
+                size_t capacity); /* false: not even soon; `text` may be NULL */
+void drop_note(const note *place);
+/* The number in a note; -1: none came. */
+long long await_number(const note *place);
+void leave_number(const note *place, long long number);
+
+/* A target that waits for a note and returns a code. */
+typedef struct hold {
+    note until;
+    int code;
+} hold;
+int hold_on(void *args, size_t size);
+int wait_forever(void *args, size_t size);
+int return_code(void *args, size_t size); /* an int */
+
+/* ---- programs ---- */
+
+enum { OUTPUT_SIZE = 65536 };
+typedef struct result {
+    int code; /* -1: did not end */
+    char output[OUTPUT_SIZE];
+} result;
+
+/* Both assert that it starts. The result is static: until the next call. */
+const result *run_role(const char *name, const char *argument, const char *other);
+const result *run_command(const host_command *command);
+host_program start_role(const char *name, const char *const *arguments, const char *output);
+void read_file(const char *path, char *text, size_t capacity);
+bool copy_file(const char *from, const char *to);
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+#endif
