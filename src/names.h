@@ -53,6 +53,7 @@
 #define os_rwlock_write mproc__os_rwlock_write
 #define os_rwlock_write_end mproc__os_rwlock_write_end
 #define os_set_interruptible mproc__os_set_interruptible
+#define os_shared_close mproc__os_shared_close
 #define os_shared_commit mproc__os_shared_commit
 #define os_shared_create mproc__os_shared_create
 #define os_shared_decommit mproc__os_shared_decommit
@@ -105,6 +106,7 @@
 #define arena_at mproc__arena_at
 #define arena_base mproc__arena_base
 #define arena_capacity mproc__arena_capacity
+#define arena_close mproc__arena_close
 #define arena_commit mproc__arena_commit
 #define arena_contains mproc__arena_contains
 #define arena_create mproc__arena_create

@@ -79,6 +79,7 @@ typedef struct os_shared {
 mproc_err os_shared_create(os_shared *shared, uint64_t size, uint64_t least);
 /* Maps what a parent created and this process inherited. Takes the handle over. */
 mproc_err os_shared_open(os_shared *shared, os_handle object, uint64_t size);
+void os_shared_close(os_shared *shared); /* unmaps it and closes its handle */
 /* Makes [offset, offset + size) usable, in multiples of 64 KiB; again is fine. Full is MPROC_ENOMEM: afterwards
  * no access faults. Signals are blocked meanwhile (an interrupted fallocate starts over). */
 mproc_err os_shared_commit(const os_shared *shared, uint64_t offset, uint64_t size);

@@ -24,6 +24,12 @@ typedef struct arena_header {
 
 static os_shared arena;
 
+/* What this process has seen of the tables; only ever too little. */
+static struct {
+    uint64_t offset;
+    uint32_t entry_size, used;
+} known[ARENA_TABLES];
+
 static arena_header *header(void)
 {
     return (arena_header *)(void *)arena.base;
@@ -73,7 +79,7 @@ mproc_err arena_create(uint64_t size, uint64_t limit)
     if (!(err = os_random(nonce, sizeof nonce)))
         err = os_shared_commit(&made, 0, ARENA_SPAN);
     if (err) {
-        os_handle_close(made.object);
+        os_shared_close(&made);
         return err;
     }
     arena = made;
@@ -92,11 +98,17 @@ mproc_err arena_open(os_handle object, uint64_t size)
         return err;
     arena = mapped;
     if (size < ARENA_SPAN || header()->magic != ARENA_MAGIC || header()->capacity > size) {
-        arena = (os_shared){.base = NULL, .object = OS_NO_HANDLE};
+        arena_close();
         return MPROC_EINVAL;
     }
     heap_begin_at(tables_end());
     return MPROC_OK;
+}
+
+void arena_close(void)
+{
+    os_shared_close(&arena);
+    memset(known, 0, sizeof known);
 }
 
 unsigned char *arena_base(void)
@@ -160,10 +172,6 @@ bool arena_decommit(arena_ref offset, uint64_t size)
  * have to fault in. */
 void *arena_entry(arena_table table, uint32_t index)
 {
-    static struct {
-        uint64_t offset;
-        uint32_t entry_size, used;
-    } known[ARENA_TABLES];
     if (index >= known[table].used) {
         known[table].offset = header()->table[table].offset;
         known[table].entry_size = header()->table[table].entry_size;

@@ -20,6 +20,8 @@ mproc_err arena_create(uint64_t size, uint64_t limit);
 /* Maps the parent's. Takes the handle over. MPROC_EINVAL: that is no arena of this library's version. */
 mproc_err arena_open(os_handle object, uint64_t size);
 
+void arena_close(void); /* of a family that could not be founded */
+
 unsigned char *arena_base(void);
 uint64_t arena_capacity(void); /* bytes of it that may be used */
 os_handle arena_handle(void);  /* a spawned child inherits it... */

@@ -40,11 +40,13 @@ static mproc_err found(void)
     mproc_err err = arena_create(settings_arena_size(), settings_arena_limit());
     if (err)
         return err;
-    begin_membership();
     slot_id self;
     if ((err = slot_claim(0, "MainProcess", false, &self)) ||
-        (err = slot_enter(self, os_getpid())))
+        (err = slot_enter(self, os_getpid()))) {
+        arena_close();
         return err;
+    }
+    begin_membership();
     atomic_store(&slot_at(self)->born, os_birth_time());
     family.self = self;
     return MPROC_OK;

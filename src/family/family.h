@@ -13,7 +13,7 @@ typedef struct family_state {
     bool daemon;                 /* this process is one */
     bool forked;                 /* made by mproc's fork: ends with _Exit */
     bool guarded;                /* mproc_main_guard has been called */
-    mproc_start_method method;   /* the program's choice, or DEFAULT */
+    _Atomic int method;          /* mproc_start_method: the program's choice, or DEFAULT */
     bool interruptible;
 } family_state;
 extern family_state family;

@@ -83,7 +83,8 @@ mproc_err mproc_set_start_method(mproc_start_method method)
 
 mproc_start_method mproc_get_start_method(void)
 {
-    return family.method == MPROC_START_DEFAULT ? os_default_method() : family.method;
+    mproc_start_method chosen = (mproc_start_method)family.method;
+    return chosen == MPROC_START_DEFAULT ? os_default_method() : chosen;
 }
 
 int mproc_cpu_count(void)

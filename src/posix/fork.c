@@ -32,7 +32,8 @@ void os_on_fork(void (*in_raw_child)(void))
 
 /* The null device, opened by the parent once, so that each child needs no more than a dup2. */
 static int null_fd = -1;
-static bool has_read_ahead; /* the parent's stdin has a buffer: looked at where the page is present */
+static bool
+    has_read_ahead; /* the parent's stdin has a buffer: looked at where the page is present */
 
 static void prepare_stdin(void)
 {
@@ -50,7 +51,8 @@ void os_stdin_null(void)
     if (null_fd >= 0) {
         dup2(null_fd, STDIN_FILENO);
     } else {
-        close(STDIN_FILENO); /* a new child has one thread: the lowest descriptor is this one again */
+        close(
+            STDIN_FILENO); /* a new child has one thread: the lowest descriptor is this one again */
         int fd = open("/dev/null", O_RDONLY);
         (void)fd;
     }

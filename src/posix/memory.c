@@ -152,6 +152,13 @@ mproc_err os_shared_open(os_shared *shared, os_handle object, uint64_t size)
     return MPROC_OK;
 }
 
+void os_shared_close(os_shared *shared)
+{
+    munmap(shared->base, shared->size);
+    os_handle_close(shared->object);
+    *shared = (os_shared){.object = OS_NO_HANDLE};
+}
+
 #if POSIX_LINUX
 
 static int commit(const os_shared *shared, uint64_t offset, uint64_t size)

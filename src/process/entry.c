@@ -68,7 +68,7 @@ mproc_err entry_read(entry_task *task)
         return MPROC_EINVAL;
     os_code target = record->target;
     os_function function;
-    family.method = (mproc_start_method)record->method;
+    family.method = record->method;
     family.interruptible = record->interruptible;
     os_set_interruptible(family.interruptible);
     log_set_level((mproc_log_level)record->log_level);

@@ -16,10 +16,31 @@
 char process_identity[PROCESS_IDENTITY];
 static _Atomic unsigned started_count; /* numbers the children of this process */
 
+static mproc_process self_object, parent_object;
+
+static void describe(mproc_process *object, process_role role, long long pid, const char *name)
+{
+    object->role = role;
+    object->owner = family.self;
+    object->phase = PROCESS_STARTED;
+    object->os.pid = pid;
+    text_copy(object->name, sizeof object->name, name);
+}
+
+static void describe_relatives(void)
+{
+    const slot *mine = slot_at(family.self);
+    describe(&self_object, PROCESS_SELF, atomic_load(&mine->pid), mine->name);
+    self_object.daemon = family.daemon;
+    if (family.parent)
+        describe(&parent_object, PROCESS_PARENT, family.parent_pid, family.parent_name);
+}
+
 void process_begin(const char *identity)
 {
     memcpy(process_identity, identity, sizeof process_identity);
     atomic_store(&started_count, 0);
+    describe_relatives();
 }
 
 /* The first use of processes here: everything that a later exit or fork relies on. */
@@ -34,6 +55,7 @@ static mproc_err begin(void)
         if (!family.parent) {
             children_begin();
             forkserver_begin();
+            describe_relatives();
         }
         if (!family.guarded && !family.parent)
             atexit(mproc__at_exit);
@@ -356,32 +378,12 @@ mproc_err mproc_active_children(mproc_process **list, size_t capacity, size_t *c
 
 /* ---- who we are ---- */
 
-static mproc_process *fill(mproc_process *object, process_role role, long long pid,
-                           const char *name)
-{
-    if (object->owner != family.self) {
-        object->role = role;
-        object->os.pid = pid;
-        text_copy(object->name, sizeof object->name, name);
-        object->phase = PROCESS_STARTED;
-        object->owner = family.self;
-    }
-    return object;
-}
-
 mproc_process *mproc_process_current(void)
 {
-    static mproc_process self;
-    if (begin())
-        return NULL;
-    self.daemon = family.daemon;
-    return fill(&self, PROCESS_SELF, os_getpid(), slot_at(family.self)->name);
+    return begin() ? NULL : &self_object;
 }
 
 mproc_process *mproc_process_parent(void)
 {
-    static mproc_process parent;
-    if (begin() || !family.parent)
-        return NULL;
-    return fill(&parent, PROCESS_PARENT, family.parent_pid, family.parent_name);
+    return begin() || !family.parent ? NULL : &parent_object;
 }

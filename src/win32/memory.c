@@ -54,6 +54,13 @@ mproc_err os_shared_open(os_shared *shared, os_handle object, uint64_t size)
     return MPROC_OK;
 }
 
+void os_shared_close(os_shared *shared)
+{
+    UnmapViewOfFile(shared->base);
+    os_handle_close(shared->object);
+    *shared = (os_shared){.object = OS_NO_HANDLE};
+}
+
 static bool lies_within(const os_shared *shared, uint64_t offset, uint64_t size)
 {
     return offset <= shared->size && size <= shared->size - offset;
