@@ -226,6 +226,43 @@ static void an_armed_child_dies_with_a_killed_maker(void **state)
     drop_board(&shared);
 }
 
+static void orphan(board *on, int64_t parent)
+{
+    os_handle watch;
+    uint32_t found = os_lifeline_find(parent, &watch) == MPROC_OK;
+    found += found && os_lifeline_wait(watch, in_milliseconds(5)) == MPROC_ETIMEDOUT;
+    atomic_store(&on->word[0], found);
+    found += found == 2 && os_lifeline_wait(watch, soon()) == MPROC_OK;
+    os_handle late;
+    found += found == 3 && os_lifeline_find(parent, &late) == MPROC_OK;
+    found += found == 4 && os_lifeline_wait(late, 0) == MPROC_OK;
+    atomic_store(&on->word[1], found);
+    _Exit(0);
+}
+
+static void a_fork_finds_a_line_to_its_parent(void **state)
+{
+    (void)state;
+    if (!os_can_find_lifeline)
+        skip();
+    os_shared shared;
+    os_process child, grandchild;
+    bool in_child;
+    board *on = make_board(&shared);
+    assert_int_equal(os_fork(&child, &in_child), MPROC_OK);
+    if (in_child) {
+        int64_t parent = os_getpid();
+        if (os_fork(&grandchild, &in_child))
+            _Exit(CHILD_FAILED);
+        if (in_child)
+            orphan(on, parent);
+        _Exit(comes_to(&on->word[0], 2) ? 0 : CHILD_FAILED);
+    }
+    assert_exits_with(&child, 0);
+    assert_true(comes_to(&on->word[1], 5));
+    drop_board(&shared);
+}
+
 static int play_late(const os_entry *entry, const char *argument)
 {
     (void)argument;
@@ -289,6 +326,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_fork_lets_go_of_the_watcher),
         cmocka_unit_test(a_life_line_holds_while_its_maker_lives),
         cmocka_unit_test(an_armed_child_dies_with_a_killed_maker),
+        cmocka_unit_test(a_fork_finds_a_line_to_its_parent),
         cmocka_unit_test(a_broken_line_ends_whoever_arms_it),
         cmocka_unit_test(arming_nothing_is_refused),
     };
