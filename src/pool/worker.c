@@ -90,7 +90,8 @@ static void serve(pool_shared *shared, pool_worker *own)
                 run_job(shared, own, word);
             bool settled = job_is_settled(shared, word);
             atomic_store(&own->busy, 0);
-            if (settled)
+            /* Quiet as well: to hand out lost items, the pool waits until nobody is busy. */
+            if (settled || job_is_quiet(shared, word))
                 job_ring_pool(shared);
         } else if (atomic_load(&shared->closing)) {
             return;

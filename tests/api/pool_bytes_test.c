@@ -144,7 +144,8 @@ static void replies_have_any_size(void **state)
     mproc_pool *pool = new_pool(3);
     for (int round = 0; round < 5; round++) {
         mproc_results *results;
-        assert_int_equal(mproc_pool_map_bytes(pool, inflate, spans, COUNT, &results, NULL), MPROC_OK);
+        assert_int_equal(mproc_pool_map_bytes(pool, inflate, spans, COUNT, &results, NULL),
+                         MPROC_OK);
         for (size_t i = 0; i < COUNT; i++)
             check_inflated(results, i, sizes[i]);
         mproc_results_free(results);
@@ -166,7 +167,8 @@ static void replies_to_an_earlier_map_do_not_come_back(void **state)
             spans[i] = (mproc_bytes){&numbers[i], sizeof numbers[i]};
         }
         mproc_results *results;
-        assert_int_equal(mproc_pool_map_bytes(pool, inflate, spans, count, &results, NULL), MPROC_OK);
+        assert_int_equal(mproc_pool_map_bytes(pool, inflate, spans, count, &results, NULL),
+                         MPROC_OK);
         for (size_t i = 0; i < count; i++)
             check_inflated(results, i, numbers[i]);
         mproc_results_free(results);

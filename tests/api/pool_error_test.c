@@ -12,7 +12,8 @@ static int fail_as_told(mproc_task *task)
     const int *how = mproc_task_input(task, NULL);
     switch (*how) {
     case FAILS_WITH_MESSAGE:
-        return mproc_task_fail(task, "item %zu of process %lld", mproc_task_index(task), host_pid());
+        return mproc_task_fail(task, "item %zu of process %lld", mproc_task_index(task),
+                               host_pid());
     case FAILS_WITH_CODE:
         return 1234;
     case FAILS_BUT_RETURNS_0:
@@ -28,8 +29,8 @@ static int fail_as_told(mproc_task *task)
 static void each_failure_says_what_and_where_it_was(void **state)
 {
     (void)state;
-    const int items[] = {0, FAILS_WITH_MESSAGE, FAILS_WITH_CODE, 0, FAILS_BUT_RETURNS_0,
-                         REPLIES_TOO_MUCH, 0};
+    const int items[] = {
+        0, FAILS_WITH_MESSAGE, FAILS_WITH_CODE, 0, FAILS_BUT_RETURNS_0, REPLIES_TOO_MUCH, 0};
     int results[7];
     mproc_task_error errors[7];
     size_t failed = 99;
@@ -44,8 +45,8 @@ static void each_failure_says_what_and_where_it_was(void **state)
         size_t index;
         mproc_err err;
         int code;
-    } expected[] = {{1, MPROC_ETASK, -1}, {2, MPROC_ETASK, 1234}, {4, MPROC_ETASK, 0},
-                    {5, MPROC_EMSGSIZE, -1}};
+    } expected[] = {
+        {1, MPROC_ETASK, -1}, {2, MPROC_ETASK, 1234}, {4, MPROC_ETASK, 0}, {5, MPROC_EMSGSIZE, -1}};
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(errors[i].index, expected[i].index);
         assert_int_equal(errors[i].err, expected[i].err);
@@ -84,9 +85,9 @@ static void the_failures_with_the_lowest_indices_are_kept_in_their_order(void **
                                      .error_capacity = capacities[c],
                                      .error_count = &failed,
                                      .chunk_size = c + 1};
-        assert_int_equal(
-            mproc_pool_map(pool, fail_unless_zero, items, sizeof items[0], COUNT, NULL, 0, &options),
-            MPROC_ETASK);
+        assert_int_equal(mproc_pool_map(pool, fail_unless_zero, items, sizeof items[0], COUNT, NULL,
+                                        0, &options),
+                         MPROC_ETASK);
         assert_int_equal(failed, expected);
         for (size_t i = 0; i < kept; i++) {
             assert_int_equal(errors[i].index, 3 * i + 1);
@@ -264,7 +265,8 @@ static void absurd_counts_and_sizes_are_refused_before_anything_is_read(void **s
     assert_int_equal(mproc_pool_map(pool, square, &item, 8, SIZE_MAX / 4, NULL, 0, NULL),
                      MPROC_ERANGE);
     assert_int_equal(mproc_pool_map(pool, square, &item, SIZE_MAX, 2, NULL, 0, NULL), MPROC_ERANGE);
-    assert_int_equal(mproc_pool_map(pool, square, &item, 1, 2, &item, SIZE_MAX, NULL), MPROC_ERANGE);
+    assert_int_equal(mproc_pool_map(pool, square, &item, 1, 2, &item, SIZE_MAX, NULL),
+                     MPROC_ERANGE);
     assert_int_equal(mproc_pool_map(pool, square, &item, 1, SIZE_MAX, NULL, 0, NULL), MPROC_ERANGE);
     assert_int_equal(mproc_pool_map_bytes(pool, square, &span, SIZE_MAX, NULL, NULL), MPROC_ERANGE);
     assert_int_equal(mproc_pool_map_bytes(pool, square, &huge, 1, NULL, NULL), MPROC_ERANGE);

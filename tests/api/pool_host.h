@@ -14,7 +14,7 @@ double host_seconds(void); /* monotonic */
 
 long long host_pid(void);
 void host_kill(long long pid); /* as hard as the system can, without mproc's knowing */
-bool host_can_pause(void);
+bool host_has_signals(void); /* else a crash is a status, and nobody can be paused */
 void host_pause(long long pid); /* stopped in whatever it is doing */
 void host_resume(long long pid);
 
@@ -24,7 +24,8 @@ void host_crash_plainly(void);
 /* What `run` returned in a child that was forked behind mproc's back; -1: the system has no fork. */
 int host_raw_fork(int (*run)(void));
 
-bool host_temporary(char *path, size_t size); /* a file name nobody uses; the caller removes the file */
+bool host_temporary(char *path,
+                    size_t size); /* a file name nobody uses; the caller removes the file */
 bool host_append(const char *path, const void *data, size_t size); /* whole or not at all */
 
 #endif

@@ -72,7 +72,7 @@ void host_kill(long long pid)
     send(pid, SIGKILL);
 }
 
-bool host_can_pause(void)
+bool host_has_signals(void)
 {
     return true;
 }

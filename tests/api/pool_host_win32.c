@@ -66,7 +66,7 @@ void host_kill(long long pid)
     CloseHandle(process);
 }
 
-bool host_can_pause(void)
+bool host_has_signals(void)
 {
     return false;
 }

@@ -96,14 +96,6 @@ static void let_go(const test_path *path)
     host_append(path->text, text, sizeof text);
 }
 
-static void await_size(const test_path *path, size_t size)
-{
-    double end = host_seconds() + PATIENCE;
-    while (file_size(path) < size && host_seconds() < end)
-        host_sleep(1);
-    assert_true(file_size(path) >= size);
-}
-
 static void terminate_ends_a_running_map(void **state)
 {
     (void)state;
@@ -265,7 +257,8 @@ static int sum_in_own_pool(mproc_task *task)
     mproc_err err = mproc_pool_create(&pool, &(mproc_pool_options){.workers = 2});
     if (err)
         return mproc_task_fail(task, "create: %s", mproc_strerror(err));
-    err = mproc_pool_map(pool, square, items, sizeof items[0], 20, results, sizeof results[0], NULL);
+    err =
+        mproc_pool_map(pool, square, items, sizeof items[0], 20, results, sizeof results[0], NULL);
     mproc_pool_free(pool);
     if (err)
         return mproc_task_fail(task, "map: %s", mproc_strerror(err));
@@ -333,7 +326,8 @@ static void a_forked_child_cannot_use_its_parents_pool(void **state)
     mproc_process *child;
     int code = -1;
     assert_int_equal(
-        mproc_process_create(&child, &(mproc_process_options){.target = use_it_in_a_child}), MPROC_OK);
+        mproc_process_create(&child, &(mproc_process_options){.target = use_it_in_a_child}),
+        MPROC_OK);
     assert_int_equal(mproc_process_start(child), MPROC_OK);
     assert_int_equal(mproc_process_join(child, MPROC_FOREVER), MPROC_OK);
     assert_int_equal(mproc_process_exitcode(child, &code), MPROC_OK);

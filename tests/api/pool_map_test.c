@@ -115,9 +115,9 @@ static void a_short_reply_is_filled_up_with_zeros(void **state)
     mproc_pool *pool = new_pool(2);
     for (int round = 0; round < 2; round++) {
         memset(results, 0xAA, sizeof results);
-        assert_int_equal(mproc_pool_map(pool, reply_as_many_bytes, items, sizeof items[0], 9,
-                                        results, 8, NULL),
-                         MPROC_OK);
+        assert_int_equal(
+            mproc_pool_map(pool, reply_as_many_bytes, items, sizeof items[0], 9, results, 8, NULL),
+            MPROC_OK);
         for (size_t i = 0; i < 9; i++) {
             unsigned char expected[8] = {0};
             memcpy(expected, "ABCDEFGH", i);
@@ -159,12 +159,11 @@ static void too_large_a_reply_fails_its_item_only(void **state)
     memset(results, 0xAA, sizeof results);
     memset(untouched, 0xAA, sizeof untouched);
     mproc_pool *pool = new_pool(2);
-    assert_int_equal(mproc_pool_map(pool, reply_as_many_bytes, items, sizeof items[0], 5, results,
-                                    8,
-                                    &(mproc_map_options){.errors = errors,
-                                                         .error_capacity = 5,
-                                                         .error_count = &failed}),
-                     MPROC_EMSGSIZE);
+    assert_int_equal(
+        mproc_pool_map(
+            pool, reply_as_many_bytes, items, sizeof items[0], 5, results, 8,
+            &(mproc_map_options){.errors = errors, .error_capacity = 5, .error_count = &failed}),
+        MPROC_EMSGSIZE);
     assert_int_equal(failed, 2);
     assert_int_equal(errors[0].index, 1);
     assert_int_equal(errors[1].index, 3);
@@ -214,7 +213,8 @@ static void a_reply_can_be_written_in_place(void **state)
     char results[3][8];
     mproc_pool *pool = new_pool(1);
     assert_int_equal(
-        mproc_pool_map(pool, write_in_place, items, sizeof items[0], 3, results, 8, NULL), MPROC_OK);
+        mproc_pool_map(pool, write_in_place, items, sizeof items[0], 3, results, 8, NULL),
+        MPROC_OK);
     for (size_t i = 0; i < 3; i++)
         assert_memory_equal(results[i], "in place", 8);
     assert_int_equal(mproc_pool_map(pool, write_in_place, items, sizeof items[0], 3, NULL, 0, NULL),

@@ -62,11 +62,10 @@ void map_squares(mproc_pool *pool, size_t count, size_t chunk_size)
     for (size_t i = 0; i < count; i++)
         items[i] = (int)i - 5;
     size_t failed = 99;
-    assert_int_equal(mproc_pool_map(pool, square, items, sizeof items[0], count, results,
-                                    sizeof results[0],
-                                    &(mproc_map_options){.chunk_size = chunk_size,
-                                                         .error_count = &failed}),
-                     MPROC_OK);
+    assert_int_equal(
+        mproc_pool_map(pool, square, items, sizeof items[0], count, results, sizeof results[0],
+                       &(mproc_map_options){.chunk_size = chunk_size, .error_count = &failed}),
+        MPROC_OK);
     assert_int_equal(failed, 0);
     for (size_t i = 0; i < count; i++) {
         long long x = (long long)i - 5;
@@ -111,4 +110,54 @@ size_t worker_pids(long long *pids, size_t capacity)
         mproc_process_free(list[i]);
     }
     return listed < capacity ? listed : capacity;
+}
+
+void await_size(const test_path *path, size_t size)
+{
+    double end = host_seconds() + PATIENCE;
+    while (file_size(path) < size && host_seconds() < end)
+        host_sleep(1);
+    assert_true(file_size(path) >= size);
+}
+
+typedef struct meeting {
+    test_path path;
+    size_t workers;
+} meeting;
+
+static int meet(mproc_task *task)
+{
+    const meeting *here = mproc_task_input(task, NULL);
+    const long long pid = host_pid();
+    double end = host_seconds() + PATIENCE;
+    host_append(here->path.text, "+", 1);
+    while (file_size(&here->path) < here->workers) {
+        if (host_seconds() > end)
+            return mproc_task_fail(task, "the others did not come");
+        host_sleep(1);
+    }
+    return mproc_task_reply(task, &pid, sizeof pid);
+}
+
+void meet_workers(mproc_pool *pool, size_t workers, long long *pids)
+{
+    meeting items[64];
+    long long came[64];
+    assert_true(workers <= 64);
+    new_file(&items[0].path);
+    items[0].workers = workers;
+    for (size_t i = 1; i < workers; i++)
+        items[i] = items[0];
+    assert_int_equal(
+        mproc_pool_map(pool, meet, items, sizeof items[0], workers, came, sizeof came[0], NULL),
+        MPROC_OK);
+    if (pids)
+        memcpy(pids, came, workers * sizeof came[0]);
+    remove_file(&items[0].path);
+}
+
+bool is_soak(void)
+{
+    const char *soak = getenv("MPROC_SOAK");
+    return soak && *soak == '1';
 }

@@ -37,6 +37,12 @@ void new_file(test_path *path);
 size_t file_size(const test_path *path);
 void remove_file(const test_path *path);
 
+void await_size(const test_path *path, size_t size);
+
 size_t worker_pids(long long *pids, size_t capacity); /* of this process's children */
+/* Each of the pool's workers runs one task, so it is ready; `pids` may be NULL. */
+void meet_workers(mproc_pool *pool, size_t workers, long long *pids);
+
+bool is_soak(void); /* MPROC_SOAK: many times more */
 
 #endif
