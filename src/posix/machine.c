@@ -79,7 +79,8 @@ static bool parse_mount(char *line, group *found)
     if (found->first ? !first || !options || !has_word(options + 1, found->controller) : !second)
         return false;
     size_t shown = !strcmp(root, "/") ? 0 : strlen(root);
-    if (strncmp(found->path, root, shown) || strstr(found->path, "/.."))
+    if (strncmp(found->path, root, shown) || !strchr("/", found->path[shown]) ||
+        strstr(found->path, "/.."))
         found->path[0] = '\0'; /* another namespace's view: only the mount is certain */
     else
         memmove(found->path, found->path + shown, strlen(found->path + shown) + 1);
