@@ -97,7 +97,7 @@ static mproc_err start_worker(pool_seat *seat)
     pools_lock();
     if (err)
         pool->hooks_left--;
-    else if (pool->terminated)
+    else if (pool->terminated || pool->broken)
         mproc_process_kill(worker); /* it had no process yet when the others were killed */
     pools_unlock();
     return err;
@@ -170,6 +170,7 @@ static void worker_ended(void *context, mproc_process *process)
     pools_lock();
     blame(pool, worker, process);
     keep_records(pool, worker);
+    atomic_store(&worker->current, 0); /* a successor that ends before its first task is blamed for nothing */
     atomic_store(&worker->busy, 0);
     bool again = needs_successor(pool, worker);
     pools_unlock();
