@@ -243,6 +243,7 @@
 #define worker_main mproc__worker_main
 
 /* pool/task.h */
+#define task_prepare mproc__task_prepare
 #define task_run mproc__task_run
 
 /* pool/pool.h */

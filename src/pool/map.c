@@ -216,6 +216,15 @@ static void count_items(const mproc_pool *pool, uint64_t *done, uint64_t *failed
     }
 }
 
+static uint64_t count_failed(const pool_job *job)
+{
+    const _Atomic unsigned char *outcomes = job_outcomes(job);
+    uint64_t failed = 0;
+    for (uint64_t i = 0; i < job->count; i++)
+        failed += atomic_load_explicit(&outcomes[i], memory_order_relaxed) > OUTCOME_DONE;
+    return failed;
+}
+
 static void report_progress(const map_call *call, bool at_end)
 {
     uint64_t done, failed;
@@ -225,8 +234,12 @@ static void report_progress(const map_call *call, bool at_end)
     pools_lock();
     size_t crashed = call->pool->crash_count;
     pools_unlock();
-    done = at_end ? call->count : done - call->done_before + crashed;
+    done += crashed - call->done_before;
     failed += crashed - call->failed_before;
+    if (at_end) { /* one that was killed at the wrong moment has counted its failure, or not its success */
+        done = call->count;
+        failed = count_failed(call->job);
+    }
     call->options->progress(call->options->progress_context, (size_t)done, call->count,
                             (size_t)failed);
 }

@@ -346,8 +346,10 @@ void mproc_pool_free(mproc_pool *pool)
 {
     if (!pool || pool_check(pool))
         return;
-    mproc_pool_terminate(pool);
-    while (pool_await_workers(pool, OS_FOREVER)) {
+    if (pool->shared) { /* else there was no memory to create it */
+        mproc_pool_terminate(pool);
+        while (pool_await_workers(pool, OS_FOREVER)) {
+        }
     }
     release(pool);
 }

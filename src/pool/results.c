@@ -33,6 +33,12 @@ static void each_record(mproc_pool *pool, const pool_job *job,
     pools_unlock();
 }
 
+/* A record counts when its item's outcome agrees: a killed worker may have written the one and not the other. */
+static bool is_of(const record *from, const pool_job *job, enum outcome outcome)
+{
+    return from->index < job->count && atomic_load(&job_outcomes(job)[from->index]) == outcome;
+}
+
 /* ---- failures ---- */
 
 typedef struct failures {
@@ -81,8 +87,7 @@ static mproc_task_error *find(const failures *list, uint64_t index)
 static void fill_failed(const record *from, void *context)
 {
     failures *list = context;
-    if (!from->err || from->index >= list->job->count ||
-        atomic_load(&job_outcomes(list->job)[from->index]) != OUTCOME_FAILED)
+    if (!from->err || !is_of(from, list->job, OUTCOME_FAILED))
         return;
     mproc_task_error *error = find(list, from->index);
     if (!error)
@@ -163,8 +168,7 @@ typedef struct collection {
 
 static bool is_reply(const record *from, const pool_job *job)
 {
-    return !from->err && from->index < job->count &&
-           atomic_load(&job_outcomes(job)[from->index]) == OUTCOME_DONE;
+    return !from->err && is_of(from, job, OUTCOME_DONE);
 }
 
 static void measure(const record *from, void *context)
@@ -177,7 +181,7 @@ static void measure(const record *from, void *context)
 static void copy(const record *from, void *context)
 {
     collection *to = context;
-    if (from->index < to->job->count && from->err)
+    if (is_of(from, to->job, OUTCOME_FAILED) && from->err)
         to->into->entries[from->index].err = (mproc_err)from->err;
     if (!is_reply(from, to->job))
         return;

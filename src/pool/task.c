@@ -6,35 +6,41 @@
 
 #include "../family/family.h"
 
-struct mproc_task {
-    const pool_job *job;
-    pool_worker *own;
-    uint64_t index;
-    const void *input;
-    size_t input_size;
-    mproc_err err;  /* why it has failed, else MPROC_OK */
-    bool replied;
-    record *reply; /* of any size: reserved, not yet committed */
-    char message[MPROC_MESSAGE_SIZE];
-};
+void task_prepare(mproc_task *task, const pool_job *job, pool_worker *own)
+{
+    os_function function;
+    task->job = job;
+    task->own = own;
+    task->function = os_code_find(&job->function, &function) ? NULL : (mproc_function)function;
+    task->outcomes = job_outcomes(job);
+    task->items = arena_at(job->items);
+    task->results = arena_at(job->results);
+    task->item_size = job->item_size;
+    task->result_size = job->result_size;
+}
 
 static void find_input(mproc_task *task)
 {
-    const pool_job *job = task->job;
-    const unsigned char *items = arena_at(job->items);
-    if (!job->spans) {
-        task->input = items + task->index * job->item_size;
-        task->input_size = job->item_size;
+    if (task->item_size) {
+        task->input = task->items + task->index * task->item_size;
+        task->input_size = task->item_size;
         return;
     }
-    const job_span *span = (const job_span *)(const void *)items + task->index;
+    const job_span *span = (const job_span *)(const void *)task->items + task->index;
     task->input_size = span->size;
-    task->input = items + span->offset;
+    task->input = task->items + span->offset;
 }
 
 static unsigned char *fixed_result(const mproc_task *task)
 {
-    return (unsigned char *)arena_at(task->job->results) + task->index * task->job->result_size;
+    return task->results + task->index * task->result_size;
+}
+
+/* Counted by this process alone: no read-modify-write. */
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 /* The record first, then the outcome: who sees the outcome finds the record. */
@@ -50,9 +56,7 @@ static enum outcome record_failure(mproc_task *task, int code)
     failure->pid = os_getpid();
     memcpy(failure->bytes, task->message, size);
     records_commit(&task->own->records, failure);
-    atomic_store_explicit(&task->own->failed,
-                          atomic_load_explicit(&task->own->failed, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    count(&task->own->failed);
     return OUTCOME_FAILED;
 }
 
@@ -60,33 +64,29 @@ static void finish_reply(mproc_task *task)
 {
     if (task->reply && task->job->wants_results)
         records_commit(&task->own->records, task->reply);
-    else if (!task->replied && task->job->result_size)
-        memset(fixed_result(task), 0, task->job->result_size);
+    else if (!task->replied && task->result_size)
+        memset(fixed_result(task), 0, task->result_size);
 }
 
-void task_run(const pool_job *job, pool_worker *own, mproc_function function, uint64_t index)
+void task_run(mproc_task *task, uint64_t index)
 {
-    _Atomic unsigned char *outcome = &job_outcomes(job)[index];
+    _Atomic unsigned char *outcome = &task->outcomes[index];
     if (atomic_load_explicit(outcome, memory_order_relaxed) != OUTCOME_NONE)
         return;
-    mproc_task task;
-    task.job = job;
-    task.own = own;
-    task.index = index;
-    task.err = function ? MPROC_OK : MPROC_EIMAGE;
-    task.replied = false;
-    task.reply = NULL;
-    task.message[0] = '\0';
-    find_input(&task);
+    task->index = index;
+    task->err = task->function ? MPROC_OK : MPROC_EIMAGE;
+    task->replied = false;
+    task->reply = NULL;
+    task->message[0] = '\0';
+    find_input(task);
     enum outcome result = OUTCOME_DONE;
-    int code = function ? function(&task) : 0;
-    if (code || task.err)
-        result = record_failure(&task, code);
+    int code = task->function ? task->function(task) : 0;
+    if (code || task->err)
+        result = record_failure(task, code);
     else
-        finish_reply(&task);
+        finish_reply(task);
     atomic_store_explicit(outcome, (unsigned char)result, memory_order_release);
-    atomic_store_explicit(&own->done, atomic_load_explicit(&own->done, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    count(&task->own->done);
 }
 
 const void *mproc_task_input(const mproc_task *task, size_t *size)
@@ -123,13 +123,12 @@ static void *reserve_record(mproc_task *task, size_t size)
 
 void *mproc_task_reply_buffer(mproc_task *task, size_t size)
 {
-    const pool_job *job = task->job;
-    if (job->spans || !job->wants_results) /* without results: room that nobody will read */
+    if (!task->result_size) /* of any size; or without results: room that nobody will read */
         return reserve_record(task, size);
-    if (size > job->result_size)
+    if (size > task->result_size)
         return fail(task, MPROC_EMSGSIZE, size);
-    if (size < job->result_size)
-        memset(fixed_result(task) + size, 0, job->result_size - size);
+    if (size < task->result_size)
+        memset(fixed_result(task) + size, 0, task->result_size - size);
     task->replied = true;
     return fixed_result(task);
 }
@@ -142,7 +141,7 @@ int mproc_task_reply(mproc_task *task, const void *data, size_t size)
     if (!room)
         return -1;
     if (size)
-        memcpy(room, data, size);
+        memmove(room, data, size); /* of the task's reply buffer, to make it smaller */
     return 0;
 }
 

@@ -50,32 +50,48 @@ static bool steal(pool_shared *shared, pool_worker *own, uint16_t generation)
     return false;
 }
 
-static void run_unit(const pool_job *job, pool_worker *own, mproc_function function, uint64_t unit)
+static void run_unit(mproc_task *task, uint64_t unit)
 {
+    const pool_job *job = task->job;
     uint64_t end = (unit + 1) * job->unit < job->count ? (unit + 1) * job->unit : job->count;
     for (uint64_t i = unit * job->unit; i < end; i++)
-        task_run(job, own, function, i);
+        task_run(task, i);
 }
 
 static void run_job(pool_shared *shared, pool_worker *own, uint64_t word)
 {
     const pool_job *job = job_at(word);
     const uint16_t generation = job_generation(word);
-    os_function function;
+    mproc_task task;
     if (atomic_load(&own->serial) != job->serial) {
         records_reset(&own->records, family.self);
         atomic_store(&own->serial, job->serial);
     }
-    if (os_code_find(&job->function, &function))
-        function = NULL;
+    task_prepare(&task, job, own);
     do {
         uint32_t unit;
         while (range_take(&own->range, generation, &unit)) {
             atomic_store_explicit(&own->current, (uint64_t)generation << 48 | (unit + 1),
                                   memory_order_relaxed);
-            run_unit(job, own, (mproc_function)function, unit);
+            run_unit(&task, unit);
         }
     } while (steal(shared, own, generation));
+}
+
+/* Announce, then look again: the pool takes the job word away before it looks who is busy with it, and frees the job
+ * when nobody is. */
+static void look_at_job(pool_shared *shared, pool_worker *own, uint64_t word)
+{
+    bool settled = false;
+    atomic_store(&own->busy, word);
+    if (atomic_load(&shared->job) == word) {
+        run_job(shared, own, word);
+        settled = job_is_settled(shared, word);
+    }
+    atomic_store(&own->busy, 0);
+    /* Quiet as well: to hand out lost items, the pool waits until nobody is busy. */
+    if (settled || job_is_quiet(shared, word))
+        job_ring_pool(shared);
 }
 
 static void serve(pool_shared *shared, pool_worker *own)
@@ -83,19 +99,10 @@ static void serve(pool_shared *shared, pool_worker *own)
     for (;;) {
         uint32_t bell = atomic_load(&shared->bell);
         uint64_t word = atomic_load(&shared->job);
-        if (word) {
-            /* Announce, then look again: the pool takes the job word away before it looks who is busy with it. */
-            atomic_store(&own->busy, word);
-            if (atomic_load(&shared->job) == word)
-                run_job(shared, own, word);
-            bool settled = job_is_settled(shared, word);
-            atomic_store(&own->busy, 0);
-            /* Quiet as well: to hand out lost items, the pool waits until nobody is busy. */
-            if (settled || job_is_quiet(shared, word))
-                job_ring_pool(shared);
-        } else if (atomic_load(&shared->closing)) {
+        if (word)
+            look_at_job(shared, own, word);
+        else if (atomic_load(&shared->closing))
             return;
-        }
         park(&shared->bell, bell, OS_FOREVER, family.self);
     }
 }
