@@ -20,6 +20,7 @@ typedef struct map_call {
     const mproc_map_options *options;
     pool_job *job;
     arena_ref job_ref;
+    size_t block_size;
     uint64_t done_before, failed_before;
 } map_call;
 
@@ -114,13 +115,27 @@ static uint64_t unit_of(const map_call *call)
     return chosen > least ? chosen : least;
 }
 
+/* A new block of that size, or the last map's if that is not much too large. */
+static mproc_err get_block(map_call *call, size_t size)
+{
+    mproc_pool *pool = call->pool;
+    bool fits = pool->spare && size <= pool->spare_size && size >= pool->spare_size / 4;
+    arena_ref spare = pool->spare;
+    pool->spare = 0;
+    call->block_size = fits ? pool->spare_size : size;
+    call->job_ref = spare;
+    if (fits)
+        return MPROC_OK;
+    heap_free(spare, family.self);
+    return heap_alloc(size, family.self, &call->job_ref);
+}
+
 static mproc_err make_job(map_call *call)
 {
     layout at;
     os_code function;
     mproc_err err = os_code_from((os_function)call->function, &function);
-    if (err || (err = lay_out(call, &at)) ||
-        (err = heap_alloc(at.total, family.self, &call->job_ref)))
+    if (err || (err = lay_out(call, &at)) || (err = get_block(call, at.total)))
         return err;
     pool_job *job = call->job = arena_at(call->job_ref);
     *job = (pool_job){
@@ -293,11 +308,13 @@ static void retire_job(map_call *call)
         uint64_t busy = atomic_load(&pool->shared->workers[i].busy);
         in_use |= busy && job_at(busy) == call->job;
     }
-    if (!in_use)
-        heap_free(call->job_ref, family.self);
-    else if (pool_grow((void **)&pool->retired, &pool->retired_capacity, pool->retired_count,
-                       sizeof *pool->retired))
+    if (!in_use) {
+        pool->spare = call->job_ref;
+        pool->spare_size = call->block_size;
+    } else if (pool_grow((void **)&pool->retired, &pool->retired_capacity, pool->retired_count,
+                       sizeof *pool->retired)) {
         pool->retired[pool->retired_count++] = call->job_ref;
+    }
 }
 
 static void free_retired(mproc_pool *pool)

@@ -243,6 +243,7 @@ static void release(mproc_pool *pool)
         mproc_process_free(pool->seats[i].process);
     for (size_t i = 0; i < pool->retired_count; i++)
         heap_free(pool->retired[i], family.self);
+    heap_free(pool->spare, family.self);
     heap_free(pool->shared_ref, family.self);
     free(pool->retired);
     free(pool->estates);

@@ -34,6 +34,8 @@ struct mproc_pool {
     uint32_t count;
     uint64_t serial;
     uint16_t generation;
+    arena_ref spare; /* the last map's block, for the next one: its pages are there, and mapped, in every worker */
+    size_t spare_size;
 
     /* Of pools_lock. */
     bool closed, terminated, broken;
