@@ -1,6 +1,5 @@
-/* What a POSIX host can do to the seam: limits, signals, reaping, closed descriptors. Each test does it to a
- * forked process, so that the others are spared. */
-#include "roles.h"
+/* What the seam does when a POSIX host runs out of something, or lets others run it. */
+#include "posix_apart.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +8,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,32 +27,9 @@ enum { NOBODY = 65534 };
 static char own_path[4096];
 static os_lifeline line;
 
-static void apart(int (*body)(void))
-{
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        _exit(body());
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
 static bool spawn(os_process *child, const char *text)
 {
     return os_spawn(child, text, &line.watch, 1, NULL) == MPROC_OK;
-}
-
-static bool ends_as(os_process *child, mproc_exit_kind kind, int code)
-{
-    mproc_exit_status status;
-    bool ended = os_process_wait(child, soon()) == MPROC_OK;
-    os_process_status(child, &status);
-    os_process_reap(child);
-    os_process_close(child);
-    return ended && status.kind == kind && status.code == code;
 }
 
 static int play_exit(const os_entry *entry, const char *argument)
@@ -267,70 +242,6 @@ static void no_descriptor_is_left_behind(void **state)
 
 /* ---- the host and its children ---- */
 
-static int lose_children(void)
-{
-    static const int64_t at_once = 0;
-    os_process child;
-    mproc_exit_status status;
-    _Atomic uint32_t told = 0;
-    os_watcher *watcher;
-    CHECK(os_watcher_create(&watcher, note_end, (void *)&told) == MPROC_OK);
-    for (int i = 0; i < 3; i++) {
-        CHECK(spawn(&child, "sleeper"));
-        if (i == 1)
-            CHECK(os_watcher_add(watcher, &child, 1) == MPROC_OK);
-        CHECK(os_process_wait(&child, in_milliseconds(5)) == MPROC_ETIMEDOUT);
-        CHECK(os_process_signal(&child, true) == MPROC_OK);
-        if (i == 1)
-            CHECK(comes_to(&told, 1));
-        CHECK(os_process_wait(&child, i == 2 ? OS_FOREVER : soon()) == MPROC_OK);
-        waitpid((pid_t)child.pid, NULL, 0);
-        CHECK(os_process_wait(&child, at_once) == MPROC_OK);
-        os_process_status(&child, &status);
-        CHECK(status.kind == MPROC_EXIT_LOST && status.code == 0);
-        CHECK(os_process_signal(&child, true) == MPROC_OK);
-        CHECK(os_process_is_gone(child.pid, child.born));
-        os_process_reap(&child);
-        os_process_close(&child);
-    }
-    os_watcher_free(watcher);
-    return 0;
-}
-
-static int ignore_children(void)
-{
-    signal(SIGCHLD, SIG_IGN);
-    return lose_children();
-}
-
-static void a_host_may_ignore_its_children(void **state)
-{
-    (void)state;
-    apart(ignore_children);
-}
-
-static void reap_all(int number)
-{
-    int kept = errno;
-    (void)number;
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
-    }
-    errno = kept;
-}
-
-static int reap_in_handler(void)
-{
-    struct sigaction action = {.sa_handler = reap_all, .sa_flags = SA_RESTART};
-    sigaction(SIGCHLD, &action, NULL);
-    return lose_children();
-}
-
-static void a_host_may_reap_its_children(void **state)
-{
-    (void)state;
-    apart(reap_in_handler);
-}
-
 /* The parent of this process, seen from here, is nobody's child. */
 static int watch_foreigner(void)
 {
@@ -489,171 +400,6 @@ static void a_set_uid_program_is_nobodys_child(void **state)
     assert_int_equal(privileged, CHILD_FAILED);
 }
 
-/* ---- signals ---- */
-
-static _Atomic uint32_t alarms;
-
-static void count_alarm(int number)
-{
-    (void)number;
-    atomic_fetch_add(&alarms, 1);
-}
-
-static void start_alarms(void)
-{
-    struct sigaction action = {.sa_handler = count_alarm, .sa_flags = SA_RESTART};
-    const struct itimerval often = {{0, 2000}, {0, 2000}};
-    sigaction(SIGALRM, &action, NULL);
-    setitimer(ITIMER_REAL, &often, NULL);
-}
-
-static int be_interrupted(void)
-{
-    os_process child;
-    os_shared shared;
-    static const unsigned char nonce[16] = {0};
-    CHECK(spawn(&child, "sleeper"));
-    CHECK(os_shared_create(&shared, 1 << 20, 1 << 20) == MPROC_OK);
-    CHECK(os_shared_commit(&shared, 0, 1 << 16) == MPROC_OK);
-    board *on = (board *)(void *)shared.base;
-    CHECK(os_signal_init(&on->signal[0], nonce, 0) == MPROC_OK);
-    start_alarms();
-    CHECK(os_process_wait(&child, in_milliseconds(20)) == MPROC_ETIMEDOUT);
-    CHECK(os_lifeline_wait(line.watch, in_milliseconds(20)) == MPROC_ETIMEDOUT);
-    CHECK(os_signal_wait(&on->signal[0], in_milliseconds(20)) == MPROC_ETIMEDOUT);
-    CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, in_milliseconds(20)) == MPROC_ETIMEDOUT);
-    CHECK(atomic_load(&alarms) > 3);
-    os_set_interruptible(true);
-    const int64_t deadlines[] = {soon(), OS_FOREVER};
-    for (int i = 0; i < 2; i++) {
-        CHECK(os_process_wait(&child, deadlines[i]) == MPROC_EINTR);
-        CHECK(os_lifeline_wait(line.watch, deadlines[i]) == MPROC_EINTR);
-        CHECK(os_signal_wait(&on->signal[0], deadlines[i]) == MPROC_EINTR);
-        CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, deadlines[i]) == MPROC_EINTR);
-    }
-    os_set_interruptible(false);
-    CHECK(os_process_signal(&child, true) == MPROC_OK);
-    CHECK(ends_as(&child, MPROC_EXIT_SIGNALED, SIGKILL));
-    return 0;
-}
-
-static void a_signal_ends_a_wait_only_when_asked_for(void **state)
-{
-    (void)state;
-    apart(be_interrupted);
-}
-
-static int commit_under_signals(void)
-{
-    os_shared shared;
-    CHECK(os_shared_create(&shared, 64 << 20, 64 << 20) == MPROC_OK);
-    start_alarms();
-    for (int i = 0; i < 8; i++) {
-        CHECK(os_shared_commit(&shared, 0, shared.size) == MPROC_OK);
-        os_shared_decommit(&shared, 0, shared.size);
-    }
-    return 0;
-}
-
-static void signals_do_not_disturb_a_commit(void **state)
-{
-    (void)state;
-    apart(commit_under_signals);
-}
-
-static int play_signals(const os_entry *entry, const char *argument)
-{
-    (void)entry;
-    (void)argument;
-    struct sigaction handled, ignored;
-    sigset_t mask;
-    CHECK(!sigaction(SIGUSR1, NULL, &handled) && handled.sa_handler == SIG_DFL);
-    CHECK(!sigaction(SIGUSR2, NULL, &ignored) && ignored.sa_handler == SIG_IGN);
-    CHECK(!sigprocmask(SIG_SETMASK, NULL, &mask) && !sigismember(&mask, SIGTERM));
-    return 14;
-}
-
-static int change_signals(void)
-{
-    sigset_t mask;
-    os_process child;
-    signal(SIGUSR1, count_alarm);
-    signal(SIGUSR2, SIG_IGN);
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
-    CHECK(spawn(&child, "signals") && ends_as(&child, MPROC_EXIT_EXITED, 14));
-    CHECK(!sigprocmask(SIG_SETMASK, NULL, &mask) && sigismember(&mask, SIGTERM));
-    return 0;
-}
-
-static void a_spawned_child_keeps_only_ignored_signals(void **state)
-{
-    (void)state;
-    apart(change_signals);
-}
-
-static int ignore_interrupt(void)
-{
-    os_ignore_interrupt();
-    raise(SIGINT);
-    return 0;
-}
-
-static void an_interrupt_can_be_ignored(void **state)
-{
-    (void)state;
-    apart(ignore_interrupt);
-}
-
-static int lose_input(void)
-{
-    int ends[2];
-    os_process child;
-    bool in_child;
-    CHECK(!pipe(ends) && write(ends[1], "abc", 3) == 3);
-    CHECK(dup2(ends[0], 0) == 0 && getchar() == 'a');
-    CHECK(os_fork(&child, &in_child) == MPROC_OK);
-    if (in_child) {
-        os_stdin_null();
-        return getchar() == EOF ? 16 : CHILD_FAILED;
-    }
-    CHECK(ends_as(&child, MPROC_EXIT_EXITED, 16));
-    CHECK(getchar() == 'b');
-    return 0;
-}
-
-static void what_was_read_ahead_is_forgotten(void **state)
-{
-    (void)state;
-    apart(lose_input);
-}
-
-/* SIGKILL ends a stopped process, a thread of its own cannot. */
-static int play_mortal(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    CHECK(os_lifeline_arm(entry->handles[0]) == MPROC_OK);
-    raise(SIGSTOP);
-    return 15;
-}
-
-static void a_stopped_child_dies_with_the_line(void **state)
-{
-    (void)state;
-    if (!os_has_futex)
-        skip();
-    os_lifeline other;
-    int status;
-    assert_int_equal(os_lifeline_create(&other), MPROC_OK);
-    os_process child = start_role("mortal", &other.watch, 1);
-    assert_int_equal(waitpid((pid_t)child.pid, &status, WUNTRACED), child.pid);
-    assert_true(WIFSTOPPED(status));
-    assert_int_equal(os_process_wait(&child, in_milliseconds(10)), MPROC_ETIMEDOUT);
-    os_lifeline_close(&other);
-    assert_was_ended(&child, true);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -669,11 +415,8 @@ static int tear_down(void **state)
 
 int main(int argc, char **argv)
 {
-    static const role roles[] = {{"exit", play_exit},
-                                 {"sleeper", play_sleeper},
-                                 {"descriptors", play_descriptors},
-                                 {"signals", play_signals},
-                                 {"mortal", play_mortal}};
+    static const role roles[] = {
+        {"exit", play_exit}, {"sleeper", play_sleeper}, {"descriptors", play_descriptors}};
     int code;
     if (play_role(argc, argv, roles, sizeof roles / sizeof roles[0], &code))
         return code;
@@ -688,19 +431,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
         cmocka_unit_test(a_spawned_child_inherits_nothing_else),
         cmocka_unit_test(no_descriptor_is_left_behind),
-        cmocka_unit_test(a_host_may_ignore_its_children),
-        cmocka_unit_test(a_host_may_reap_its_children),
         cmocka_unit_test(a_foreign_process_is_waited_for),
         cmocka_unit_test(without_processes_it_says_so),
         cmocka_unit_test(a_raw_fork_is_noticed),
         cmocka_unit_test(a_deleted_executable_still_spawns),
         cmocka_unit_test(a_set_uid_program_is_nobodys_child),
-        cmocka_unit_test(a_signal_ends_a_wait_only_when_asked_for),
-        cmocka_unit_test(signals_do_not_disturb_a_commit),
-        cmocka_unit_test(a_spawned_child_keeps_only_ignored_signals),
-        cmocka_unit_test(an_interrupt_can_be_ignored),
-        cmocka_unit_test(what_was_read_ahead_is_forgotten),
-        cmocka_unit_test(a_stopped_child_dies_with_the_line),
     };
-    return cmocka_run_group_tests_name("os on posix", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("os limits", tests, set_up, tear_down);
 }

@@ -1,5 +1,5 @@
-/* What the contract tests of the seam share. A child is the test's own executable in another role; what
- * it finds it tells by its exit code, never by CMocka. */
+/* What the contract tests of the seam share. A child is the test's own executable in another role;
+ * what it finds it tells by its exit code, never by CMocka. */
 #ifndef MPROC_TESTS_OS_ROLES_H
 #define MPROC_TESTS_OS_ROLES_H
 

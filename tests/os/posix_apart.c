@@ -1,0 +1,27 @@
+#include "posix_apart.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+void apart(int (*body)(void))
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(body());
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+bool ends_as(os_process *child, mproc_exit_kind kind, int code)
+{
+    mproc_exit_status status;
+    bool ended = os_process_wait(child, soon()) == MPROC_OK;
+    os_process_status(child, &status);
+    os_process_reap(child);
+    os_process_close(child);
+    return ended && status.kind == kind && status.code == code;
+}
