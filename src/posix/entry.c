@@ -11,7 +11,7 @@
 #endif
 
 static bool claimed;
-static const char *first_argument;
+static char *first_argument;
 
 static bool is_set_id(void)
 {
@@ -24,7 +24,7 @@ static bool is_set_id(void)
 #endif
 }
 
-const char *posix_argv0(void)
+char *posix_argv0(void)
 {
     return first_argument;
 }
@@ -109,7 +109,7 @@ static mproc_err raise_handles(int count, int raised[])
 static mproc_err claim(const char *value, os_entry *entry)
 {
     argument parsed;
-    int raised[OS_SPAWN_HANDLES + 1];
+    int raised[OS_SPAWN_HANDLES + 1] = {0};
     if (!parse(value, &parsed))
         return MPROC_EINVAL;
     mproc_err err = raise_handles(parsed.handle_count + parsed.sentinel, raised);

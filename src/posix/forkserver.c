@@ -64,9 +64,9 @@ typedef union fd_message {
     char bytes[CMSG_SPACE(sizeof(int))];
 } fd_message;
 
-static bool send_all(int channel, const void *data, size_t size, int fd)
+static bool send_all(int channel, void *data, size_t size, int fd)
 {
-    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct iovec part = {.iov_base = data, .iov_len = size};
     fd_message control;
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     if (fd >= 0) {
@@ -261,8 +261,9 @@ static pid_t fork_own(uint64_t word, int sentinel)
 #define PR_GET_TID_ADDRESS 40
 #endif
 
-/* A child of the server's parent: a sibling. What fork in glibc does beyond the call is done here: the thread's id
- * lies where the kernel clears it at the thread's end, and the list of robust locks is announced again. */
+/* A child of the server's parent: a sibling. What fork in glibc does beyond the call is done here:
+ * the thread's id lies where the kernel clears it at the thread's end, and the list of robust locks
+ * is announced again. */
 static pid_t fork_sibling(void)
 {
     const unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
@@ -274,7 +275,8 @@ static pid_t fork_sibling(void)
         errno = ENOSYS;
         return -1;
     }
-    /* x86-64 takes the address as the fourth argument, the others as the fifth; either is otherwise unused. */
+    /* x86-64 takes the address as the fourth argument, the others as the fifth; the other one is
+     * unused. */
     pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, tid, tid);
     if (pid == 0) {
         if (robust)

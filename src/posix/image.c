@@ -129,9 +129,9 @@ static uint64_t hash_code(const struct dl_phdr_info *info)
     return hash;
 }
 
-/* Hashing code takes a while, so it is done once for each module. The table needs no lock: an entry is
- * claimed, filled and published; one that a fork caught in between stays unused. A module that is unloaded
- * may leave its place to another: `unloads` tells those apart. */
+/* Hashing code takes a while, so it is done once for each module. The table needs no lock: an entry
+ * is claimed, filled and published; one that a fork caught in between stays unused. A module that
+ * is unloaded may leave its place to another: `unloads` tells those apart. */
 typedef struct known {
     _Atomic uint32_t state; /* 0: free, 1: being filled, 2: valid */
     uintptr_t headers;

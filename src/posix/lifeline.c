@@ -61,7 +61,7 @@ static mproc_err arm_thread(int fd)
 
 #if POSIX_LINUX
 
-/* The owner and the signal belong to the open file, which all heirs of the pipe share: hence a new one. */
+/* Owner and signal belong to the open file, which all heirs of the pipe share: hence a new one. */
 static int open_again(int fd)
 {
     char name[64];

@@ -10,8 +10,8 @@
 
 #if POSIX_LINUX
 
-/* What the kernel's two generations of control groups say of one controller. A group is bound by all
- * those above it, too: `visit` is called for each directory, from the group's own to the mount's. */
+/* Where one controller's files lie in one of the two generations of control groups. A group is
+ * bound by all those above it, too, so each directory from its own up to the mount is asked. */
 typedef struct group {
     const char *controller;
     bool first; /* version 1 */
@@ -79,7 +79,7 @@ static bool parse_mount(char *line, group *found)
     if (found->first ? !first || !options || !has_word(options + 1, found->controller) : !second)
         return false;
     size_t shown = !strcmp(root, "/") ? 0 : strlen(root);
-    if (strncmp(found->path, root, shown) || !strchr("/", found->path[shown]) ||
+    if (strncmp(found->path, root, shown) != 0 || !strchr("/", found->path[shown]) ||
         strstr(found->path, "/.."))
         found->path[0] = '\0'; /* another namespace's view: only the mount is certain */
     else

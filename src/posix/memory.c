@@ -36,7 +36,7 @@ static int object_create(void)
     return posix_raise(fd);
 }
 
-/* A member that shrinks it would let the others run into SIGBUS. A system without seals is no worse. */
+/* A member that shrinks it would let the others run into SIGBUS. Without seals it works as well. */
 static void object_seal(int fd)
 {
     fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
@@ -223,8 +223,8 @@ bool os_shared_is_committed(const os_shared *shared, uint64_t offset, uint64_t s
     if (offset > shared->size || size > shared->size - offset)
         return false;
 #if POSIX_LINUX
-    /* Pages that were allocated but never touched count here alone: to mincore and SEEK_DATA they are
-     * holes. Linux before 6.5 cannot tell. */
+    /* Pages that were allocated but never touched count here alone: to mincore and SEEK_DATA they
+     * are holes. Linux before 6.5 cannot tell. */
     struct {
         uint64_t offset, length;
     } range = {offset, size};

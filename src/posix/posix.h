@@ -23,8 +23,8 @@ mproc_err posix_error(int number);
 
 #define POSIX_FIRST_FD 10 /* below lie the standard ones and those that a spawned child is given */
 
-/* Moves a fresh descriptor up and makes it close-on-exec. Takes it over: -1 (with errno) means that it
- * is closed. -1 stays -1. */
+/* Moves a fresh descriptor up and makes it close-on-exec. Takes it over: -1 (with errno) means that
+ * it is closed. -1 stays -1. */
 int posix_raise(int fd);
 mproc_err posix_pipe(int ends[2]); /* both raised; 0 is the read end */
 /* MPROC_OK: readable or hung up; MPROC_ETIMEDOUT; MPROC_EINTR. */
@@ -63,7 +63,7 @@ void posix_sentinel_pipe(int ends[2]);
 #define POSIX_ENTRY_VARIABLE "MPROC_CHILD"
 #define POSIX_ENTRY_SENTINEL '+' /* after the number of handles: the sentinel follows them */
 
-const char *posix_argv0(void); /* as os_entry_claim saw it; NULL before */
+char *posix_argv0(void); /* as os_entry_claim saw it; NULL before */
 #if !POSIX_LINUX
 const char *posix_own_path(void); /* resolved by os_entry_claim; NULL when that was not possible */
 #endif

@@ -29,8 +29,8 @@ static int handle_of(const os_process *process)
     return (int)__atomic_load_n(&process->handle, __ATOMIC_ACQUIRE);
 }
 
-/* waitid without blocking or reaping, unless the flags say so. 0: `info` is filled, its si_pid is 0 while the
- * process runs; else errno: ECHILD when it has been reaped by somebody else. */
+/* waitid; the flags say whether it blocks and reaps. 0: `info` is filled, its si_pid is 0 while the
+ * process runs; else errno: ECHILD when somebody else has reaped it. */
 static int look(const os_process *process, int flags, siginfo_t *info)
 {
     idtype_t type = P_PID;
@@ -48,8 +48,8 @@ static int look(const os_process *process, int flags, siginfo_t *info)
         if (!waitid(type, id, info, WEXITED | flags))
             return 0;
         if (type != P_PID && (errno == EBADF || errno == EINVAL)) {
-            type =
-                P_PID; /* the sentinel of one that had ended is no pidfd; Linux 5.3 has no such type */
+            /* The sentinel of one that had ended is no pidfd; Linux 5.3 does not know the type. */
+            type = P_PID;
             id = (id_t)process->pid;
         } else if (errno != EINTR || (!(flags & WNOHANG) && posix_is_interruptible())) {
             return errno;
@@ -73,7 +73,7 @@ static bool read_facts(int64_t pid, facts *read_ones)
     snprintf(name, sizeof name, "/proc/%lld/stat", (long long)pid);
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        /* It is gone; or no descriptor is left, or no /proc is there, and nothing else can be known. */
+        /* Gone; or no descriptor or no /proc is there, and nothing else can be known. */
         *read_ones = (facts){.state = 'R', .threads = 1};
         return !kill((pid_t)pid, 0) || errno != ESRCH;
     }
@@ -103,7 +103,7 @@ static bool is_dead(const facts *of)
     return of->state == 'X' || of->state == 'x' || (of->state == 'Z' && of->threads <= 1);
 }
 
-/* `born` was taken after the process started, however long after: whoever started later is another one. */
+/* `born` was taken after the process started, however long after: who started later is another. */
 static bool is_another(const facts *of, uint64_t born)
 {
     const uint64_t tick = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
@@ -257,7 +257,7 @@ mproc_err os_process_sentinel(os_process *process, os_handle *sentinel)
     return MPROC_OK;
 }
 
-/* For what cannot be waited for: no descriptor left, or a sign of the end that comes before the end. */
+/* For what cannot be waited for: no descriptor left, or a sign of the end that precedes it. */
 static mproc_err wait_by_beat(const os_process *process, int64_t deadline)
 {
     for (int64_t nap = millisecond / 8;;
@@ -356,7 +356,8 @@ static bool has_buffered(const FILE *stream)
     return stream->_mode > 0 || stream->_IO_write_ptr > stream->_IO_write_base;
 }
 
-/* fflush(NULL) writes to its locks, and so costs a new child a copied page even when there is nothing to write. */
+/* fflush(NULL) writes to its locks, and so costs a new child a copied page even when there is
+ * nothing to write. */
 void os_flush_all(void)
 {
     const FILE *stream = &_IO_list_all ? _IO_list_all : stdout;

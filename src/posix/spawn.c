@@ -19,7 +19,7 @@
 #if defined(__APPLE__)
 #include <crt_externs.h>
 #define environ (*_NSGetEnviron())
-#else
+#elif !defined(__linux__)
 extern char **environ;
 #endif
 
@@ -115,7 +115,7 @@ static char **child_environment(void)
     if (!copy)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        if (strncmp(environ[i], variable, name))
+        if (strncmp(environ[i], variable, name) != 0)
             copy[kept++] = environ[i];
     }
     copy[kept++] = variable;
@@ -136,8 +136,7 @@ static mproc_err run(pid_t *pid, char *private_argument, const int fds[], int co
 {
     const char *path = own_executable();
     char unnamed[] = "mproc";
-    char *name =
-        (char *)(uintptr_t)posix_argv0(); /* exec takes it as char *, and leaves it alone */
+    char *name = posix_argv0();
     char *arguments[] = {name ? name : unnamed, private_argument, NULL};
     if (!path)
         return posix_error(ENOENT);

@@ -13,7 +13,7 @@
 #endif
 #endif
 
-/* Only glibc can be asked to let writers in before new readers; elsewhere they queue at a turnstile. */
+/* Only glibc can be asked to let writers in before new readers; elsewhere all pass a turnstile. */
 #if defined(__GLIBC__)
 #define HAS_TURNSTILE 0
 #else

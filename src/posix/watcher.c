@@ -10,9 +10,9 @@
 #include <sys/epoll.h>
 #endif
 
-/* A watch is in the list from add until it is reported. What its descriptor says is a hint; one that has
- * given it, or has no descriptor, is due: looked at on a beat until the end is certain. On Linux the first
- * look suffices, except where a forkserver still has to report. */
+/* A watch is in the list from add until it is reported. What its descriptor says is a hint; one
+ * that has given it, or has no descriptor, is due: looked at on a beat until the end is certain. On
+ * Linux the first look suffices, except where a forkserver still has to report. */
 typedef struct watch {
     struct watch *_Atomic next; /* single stores, for a fork may copy the list in any state */
     struct watch *previous;
