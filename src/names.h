@@ -207,6 +207,7 @@
 
 /* process/entry.h */
 #define entry_free_record mproc__entry_free_record
+#define entry_parse mproc__entry_parse
 #define entry_read mproc__entry_read
 #define entry_record mproc__entry_record
 #define entry_spawn mproc__entry_spawn

@@ -2,7 +2,9 @@
 #ifndef MPROC_FAMILY_TEXT_H
 #define MPROC_FAMILY_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Appends what fits into `size` bytes, the end included. `to` is a string already. */
@@ -30,6 +32,17 @@ static inline void text_append_number(char *to, size_t size, unsigned number)
         digits[--at] = (char)('0' + number % 10);
     while (number /= 10);
     text_append(to, size, digits + at);
+}
+
+/* Reads lower-case hexadecimal digits and moves on behind them. False: there is none, or there are too many. */
+static inline bool text_read_hex(const char **text, uint64_t *number)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *begin = *text, *digit;
+    *number = 0;
+    for (; **text && (digit = strchr(digits, **text)); ++*text)
+        *number = *number << 4 | (uint64_t)(digit - digits);
+    return *text > begin && *text - begin <= 16;
 }
 
 #endif

@@ -1,9 +1,6 @@
 #include "child.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "../family/log.h"
 #include "children.h"
@@ -86,17 +83,17 @@ static slot_id become_server(const os_entry *entry)
 
 void child_run_spawned(const os_entry *entry)
 {
-    char kind[8];
-    uint64_t self, arena_bytes;
-    if (sscanf(entry->text, "%7[a-z].%" SCNx64 ".%" SCNx64, kind, &self, &arena_bytes) != 3 ||
-        entry->handle_count != (strcmp(kind, "server") == 0 ? 3u : 2u))
+    entry_kind kind;
+    slot_id self;
+    uint64_t arena_bytes;
+    if (!entry_parse(entry, &kind, &self, &arena_bytes))
         refuse(MPROC_EINVAL, "the private argument is forged");
     mproc_err err = family_attach(entry->handles[0], arena_bytes, entry->handles[1]);
     if (err)
         refuse(err, "no shared memory");
     children_begin();
     forkserver_begin();
-    if (strcmp(kind, "server") == 0)
+    if (kind == ENTRY_SERVER)
         self = become_server(entry);
     if (family_take(self))
         _Exit(REFUSED_CODE);

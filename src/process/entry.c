@@ -6,6 +6,7 @@
 
 #include "../family/heap.h"
 #include "../family/log.h"
+#include "../family/text.h"
 
 typedef struct start_record {
     os_code target;
@@ -54,6 +55,18 @@ mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, os_handle 
              id, arena_extent());
     const os_handle handles[] = {arena_handle(), line->watch, channel};
     return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal);
+}
+
+/* Without scanf: see text.h. */
+bool entry_parse(const os_entry *entry, entry_kind *kind, slot_id *id, uint64_t *arena_bytes)
+{
+    const char *at = entry->text;
+    *kind = strncmp(at, "server.", 7) == 0 ? ENTRY_SERVER : ENTRY_CHILD;
+    if (*kind == ENTRY_CHILD && strncmp(at, "child.", 6) != 0)
+        return false;
+    at += *kind == ENTRY_SERVER ? 7 : 6;
+    return text_read_hex(&at, id) && *at++ == '.' && text_read_hex(&at, arena_bytes) &&
+           *at == '\0' && entry->handle_count == (*kind == ENTRY_SERVER ? 3u : 2u);
 }
 
 mproc_err entry_read(entry_task *task)

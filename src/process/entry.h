@@ -12,6 +12,9 @@ mproc_err entry_record(const mproc_process *process, slot_id slot);
 mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id slot, os_handle channel,
                       const os_lifeline *mortal);
 
+/* In what was spawned: the other end of entry_spawn's text. False: nobody here wrote it. */
+bool entry_parse(const os_entry *entry, entry_kind *kind, slot_id *id, uint64_t *arena_bytes);
+
 /* What a record told. `args` point into the arena. */
 typedef struct entry_task {
     mproc_target target;
