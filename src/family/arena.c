@@ -84,7 +84,11 @@ mproc_err arena_create(uint64_t size, uint64_t limit)
     }
     arena = made;
     memcpy(header()->nonce, nonce, sizeof nonce);
-    lay_out(limit < made.size && limit > least ? limit / ARENA_SPAN * ARENA_SPAN : made.size);
+    lay_out(limit < made.size ? limit / ARENA_SPAN * ARENA_SPAN : made.size);
+    if (tables_end() > header()->capacity) {
+        arena_close();
+        return MPROC_ENOMEM;
+    }
     header()->magic = ARENA_MAGIC;
     heap_begin_at(tables_end());
     return MPROC_OK;
