@@ -182,6 +182,7 @@ static int start_without_output(int argc, char **argv)
         err = mproc_process_join(process, SOON);
     if (!err)
         err = mproc_process_exitcode(process, &got);
+    mproc_process_free(process);
     const note answer = note_at(argv[0]);
     leave_number(&answer, err ? err : got);
     return 0;

@@ -38,7 +38,10 @@ mproc_process *create_process(const mproc_process_options *options)
 mproc_process *start_options(mproc_process_options options)
 {
     mproc_process *process = create_process(&options);
-    assert_int_equal(mproc_process_start(process), MPROC_OK);
+    mproc_err err = mproc_process_start(process);
+    if (err)
+        print_error("%s (%d)\n", mproc_strerror(err), mproc_os_error());
+    assert_int_equal(err, MPROC_OK);
     return process;
 }
 
