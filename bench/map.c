@@ -178,7 +178,7 @@ static void report_scale(const char *what, const char *role, double count)
 static void report_python(void)
 {
     double usual, single;
-    FILE *output = raw_output_of("python3 " BENCH_PYTHON_SCRIPT);
+    FILE *output = raw_output_of("python3 " BENCH_PYTHON_SCRIPT " 2>&1");
     bool ran = output != NULL && fscanf(output, "%lf %lf", &usual, &single) == 2;
     if (output != NULL)
         raw_output_close(output);

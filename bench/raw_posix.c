@@ -100,6 +100,8 @@ void raw_end_idle(void)
         waitpid(idle[i], NULL, 0);
     }
     free(idle);
+    idle = NULL;
+    idle_count = 0;
 }
 
 /* A second program must not keep the first one's pipes open. */
