@@ -218,7 +218,6 @@
 
 /* pool/ranges.h */
 #define range_cut mproc__range_cut
-#define range_left mproc__range_left
 #define range_make mproc__range_make
 
 /* pool/records.h */

@@ -5,13 +5,6 @@ uint64_t range_make(uint16_t generation, uint32_t first, uint32_t end)
     return (uint64_t)generation << 48 | (uint64_t)first << 24 | end;
 }
 
-uint32_t range_left(uint64_t word, uint16_t generation)
-{
-    uint32_t first = (uint32_t)(word >> 24) & RANGE_UNITS_MAX;
-    uint32_t end = (uint32_t)word & RANGE_UNITS_MAX;
-    return (uint16_t)(word >> 48) == generation && first < end ? end - first : 0;
-}
-
 bool range_cut(range_word *victim, uint16_t generation, uint64_t *cut)
 {
     uint64_t word = atomic_load(victim);

@@ -69,11 +69,13 @@ static void run_job(pool_shared *shared, pool_worker *own, uint64_t word)
     }
     task_prepare(&task, job, own);
     do {
-        uint32_t unit;
-        while (range_take(&own->range, generation, &unit)) {
-            atomic_store_explicit(&own->current, (uint64_t)generation << 48 | (unit + 1),
-                                  memory_order_relaxed);
-            run_unit(&task, unit);
+        uint32_t unit, count;
+        while ((count = range_take(&own->range, generation, &unit))) {
+            for (; count; count--, unit++) {
+                atomic_store_explicit(&own->current, (uint64_t)generation << 48 | (unit + 1),
+                                      memory_order_relaxed);
+                run_unit(&task, unit);
+            }
         }
     } while (steal(shared, own, generation));
 }
