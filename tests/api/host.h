@@ -20,7 +20,8 @@ void host_break_output(void); /* from now on every write to the standard output 
 bool host_is_output_open(void);
 size_t host_open_handles(void); /* how many this process has; 0: nobody can tell */
 void host_set_variable(const char *name, const char *value); /* NULL removes it */
-bool host_use_one_processor(void); /* false: this system cannot bind a process */
+bool host_use_one_processor(void);  /* false: this system cannot bind a process */
+bool host_limit_handles(int count); /* where there is such a limit */
 bool host_own_path(char *path, size_t capacity);
 bool host_temporary_folder(char *path, size_t capacity); /* ends with a separator */
 
@@ -38,7 +39,9 @@ void host_close_stray(intptr_t stray);
 bool host_is_ready(intptr_t sentinel, int timeout_ms);
 bool host_is_running(long long pid);
 void host_kill(long long pid); /* as the system's own tools do it: nobody is asked */
-void host_stop_self(void);     /* until somebody continues it; Windows: waits forever */
+void host_ignore_terminate(
+    void);                 /* what mproc_process_terminate sends, where that can be ignored */
+void host_stop_self(void); /* until somebody continues it; Windows: waits forever */
 /* How many processes were started with MPROC_TEST_MARK=mark in their environment, or descend from such a one; on
  * Windows: how many others run this program. -1: nobody can tell. */
 int host_count_marked(const char *mark);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +106,15 @@ bool host_use_one_processor(void)
 }
 #endif
 
+bool host_limit_handles(int count)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return false;
+    limit.rlim_cur = (rlim_t)count;
+    return !setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 bool host_own_path(char *path, size_t capacity)
 {
     ssize_t length = readlink("/proc/self/exe", path, capacity - 1);
@@ -174,6 +184,11 @@ void host_kill(long long pid)
 {
     if (pid > 1)
         kill((pid_t)pid, SIGKILL);
+}
+
+void host_ignore_terminate(void)
+{
+    signal(SIGTERM, SIG_IGN);
 }
 
 void host_stop_self(void)

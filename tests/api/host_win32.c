@@ -72,6 +72,12 @@ bool host_use_one_processor(void)
            SetProcessAffinityMask(GetCurrentProcess(), mine & (~mine + 1));
 }
 
+bool host_limit_handles(int count)
+{
+    (void)count;
+    return true;
+}
+
 bool host_own_path(char *path, size_t capacity)
 {
     DWORD length = GetModuleFileNameA(NULL, path, (DWORD)capacity);
@@ -137,6 +143,10 @@ void host_kill(long long pid)
         TerminateProcess(process, 1);
         CloseHandle(process);
     }
+}
+
+void host_ignore_terminate(void)
+{
 }
 
 void host_stop_self(void)
