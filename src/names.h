@@ -180,7 +180,7 @@
 #define process_create mproc__process_create
 #define process_release mproc__process_release
 #define process_retain mproc__process_retain
-#define process_identity mproc__process_identity
+#define process_identity_of mproc__process_identity_of
 
 /* process/children.h */
 #define children_add mproc__children_add

@@ -58,13 +58,13 @@ static void obey_lifeline(void)
         refuse(err, "no life line to its parent");
 }
 
-void child_run_forked(mproc_process *process, slot_id self)
+void child_run_forked(mproc_process *process, const process_identity *identity)
 {
     children_after_fork();
     forkserver_after_fork();
-    if (family_after_fork(self))
+    if (family_after_fork(process->slot))
         _Exit(REFUSED_CODE); /* the parent is dead, and its sweep has taken the slot back */
-    process_begin(process->identity);
+    process_begin(identity);
     os_stdin_null();
     obey_lifeline();
     void *args = process->args_size ? process->args : NULL;

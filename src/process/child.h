@@ -5,7 +5,7 @@
 #include "process.h"
 
 /* In a child that os_fork made. */
-_Noreturn void child_run_forked(mproc_process *process, slot_id self);
+_Noreturn void child_run_forked(mproc_process *process, const process_identity *identity);
 /* In a process that os_spawn made: a child, or a forkserver. */
 _Noreturn void child_run_spawned(const os_entry *entry);
 

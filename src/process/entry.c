@@ -14,7 +14,7 @@ typedef struct start_record {
     int32_t method;
     int32_t log_level;
     bool interruptible;
-    char identity[PROCESS_IDENTITY];
+    process_identity identity;
     _Alignas(HEAP_ALIGNMENT) unsigned char args[];
 } start_record;
 
@@ -34,8 +34,8 @@ mproc_err entry_record(const mproc_process *process, slot_id id)
                              .args_size = process->args_size,
                              .method = family.method,
                              .log_level = log_get_level(),
-                             .interruptible = family.interruptible};
-    memcpy(record->identity, process->identity, sizeof record->identity);
+                             .interruptible = family.interruptible,
+                             .identity = process_identity_of(process)};
     if (process->args_size)
         memcpy(record->args, process->args, process->args_size);
     atomic_store(&slot_at(id)->record, ref);
@@ -85,7 +85,7 @@ mproc_err entry_read(entry_task *task)
     family.interruptible = record->interruptible;
     os_set_interruptible(family.interruptible);
     log_set_level((mproc_log_level)record->log_level);
-    process_begin(record->identity);
+    process_begin(&record->identity);
     mproc_err err = os_code_find(&target, &function);
     if (err)
         return err;

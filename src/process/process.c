@@ -13,18 +13,19 @@
 #include "entry.h"
 #include "forkserver.h"
 
-char process_identity[PROCESS_IDENTITY];
+static process_identity own_identity; /* "" in the first process */
 static _Atomic unsigned started_count; /* numbers the children of this process */
 
 static mproc_process self_object, parent_object;
 
-static void describe(mproc_process *object, process_role role, long long pid, const char *name)
+static void describe(mproc_process *object, process_role role, long long pid,
+                     const char name[SLOT_NAME])
 {
     object->role = role;
     object->owner = family.self;
     object->phase = PROCESS_STARTED;
     object->os.pid = pid;
-    text_copy(object->name, sizeof object->name, name);
+    memcpy(object->name, name, SLOT_NAME);
 }
 
 static void describe_relatives(void)
@@ -36,9 +37,18 @@ static void describe_relatives(void)
         describe(&parent_object, PROCESS_PARENT, family.parent_pid, family.parent_name);
 }
 
-void process_begin(const char *identity)
+process_identity process_identity_of(const mproc_process *child)
 {
-    memcpy(process_identity, identity, sizeof process_identity);
+    process_identity identity = own_identity;
+    if (*identity.text)
+        text_append(identity.text, sizeof identity.text, ":");
+    text_append_number(identity.text, sizeof identity.text, child->number);
+    return identity;
+}
+
+void process_begin(const process_identity *identity)
+{
+    own_identity = *identity;
     atomic_store(&started_count, 0);
     describe_relatives();
 }
@@ -95,14 +105,10 @@ static mproc_err check(const mproc_process_options *options)
 
 static void set_name(mproc_process *made, const char *name)
 {
-    unsigned number = atomic_fetch_add(&started_count, 1) + 1;
-    text_copy(made->identity, sizeof made->identity, process_identity);
-    if (*process_identity)
-        text_append(made->identity, sizeof made->identity, ":");
-    text_append_number(made->identity, sizeof made->identity, number);
+    made->number = atomic_fetch_add(&started_count, 1) + 1;
     text_copy(made->name, sizeof made->name, name ? name : "Process-");
     if (!name)
-        text_append(made->name, sizeof made->name, made->identity);
+        text_append(made->name, sizeof made->name, process_identity_of(made).text);
 }
 
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
@@ -174,10 +180,11 @@ static mproc_err start_fork(mproc_process *process, os_process *child)
         !os_thread_is_alone() && !atomic_exchange(&warned, true))
         log_write(MPROC_LOG_WARNING, "a process with several threads forks: the child may find locks "
                                      "held for ever; consider MPROC_FORKSERVER");
+    const process_identity identity = process_identity_of(process);
     gate_close();
     err = os_fork(child, &in_child);
     if (in_child)
-        child_run_forked(process, process->slot);
+        child_run_forked(process, &identity);
     gate_open();
     return err;
 }

@@ -29,7 +29,7 @@ struct mproc_process {
     mproc_start_method method;
     bool daemon;
     char name[SLOT_NAME];
-    char identity[PROCESS_IDENTITY]; /* "1:2" is the second child of the first */
+    unsigned number; /* the how manieth child of its parent */
     process_hooks hooks;
 
     /* Of the children's lock. */
@@ -53,9 +53,12 @@ mproc_err process_create(mproc_process **process, const mproc_process_options *o
                          const process_hooks *hooks);
 void process_retain(mproc_process *process);
 
-/* The identity of this process; "" in the first one. */
-extern char process_identity[PROCESS_IDENTITY];
-/* In a new child: its own numbering begins. */
-void process_begin(const char *identity);
+/* "1:2" is the second child of the first child of the first process. */
+typedef struct process_identity {
+    char text[PROCESS_IDENTITY];
+} process_identity;
+process_identity process_identity_of(const mproc_process *child);
+/* In a new child: who it is; its own numbering begins. */
+void process_begin(const process_identity *identity);
 
 #endif
