@@ -38,8 +38,8 @@ void raw_output_close(FILE *output);
 
 bool raw_knows_processes(void); /* whether the rest is known here */
 double raw_private_bytes(long long pid);
-/* What this process and its descendants have done so far: times that they gave a processor up or had it
- * taken, and seconds of processor time. */
-void raw_family_activity(double *switches, double *seconds);
+/* What a process and its descendants have done so far: times that they gave a processor up or had it taken,
+ * and seconds of processor time. */
+void raw_family_activity(long long root, double *switches, double *seconds);
 
 #endif

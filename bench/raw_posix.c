@@ -178,14 +178,14 @@ double raw_private_bytes(long long pid)
     return 1024 * (number_in(path, "Private_Clean:") + number_in(path, "Private_Dirty:"));
 }
 
-static bool is_descendant(long pid)
+static bool is_descendant(long pid, long long root)
 {
     char path[64];
-    while (pid > 1 && pid != (long)getpid()) {
+    while (pid > 1 && pid != root) {
         snprintf(path, sizeof path, "/proc/%ld/status", pid);
         pid = (long)number_in(path, "PPid:");
     }
-    return pid == (long)getpid();
+    return pid == root;
 }
 
 static void add_activity(long pid, double *switches, double *seconds)
@@ -209,14 +209,14 @@ static void add_activity(long pid, double *switches, double *seconds)
         closedir(tasks);
 }
 
-void raw_family_activity(double *switches, double *seconds)
+void raw_family_activity(long long root, double *switches, double *seconds)
 {
     *switches = *seconds = 0;
     DIR *processes = opendir("/proc");
     const struct dirent *entry;
     while (processes != NULL && (entry = readdir(processes)) != NULL) {
         long pid = strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && is_descendant(pid))
+        if (pid > 0 && is_descendant(pid, root))
             add_activity(pid, switches, seconds);
     }
     if (processes != NULL)

@@ -151,7 +151,8 @@ double raw_private_bytes(long long pid)
     return 0;
 }
 
-void raw_family_activity(double *switches, double *seconds)
+void raw_family_activity(long long root, double *switches, double *seconds)
 {
+    (void)root;
     *switches = *seconds = 0;
 }
