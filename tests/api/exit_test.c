@@ -23,10 +23,10 @@ static mproc_err start(mproc_target target, const trace *args, bool daemon)
     const mproc_process_options options = {
         .target = target, .args = args, .args_size = sizeof *args, .daemon = daemon};
     mproc_err err = mproc_process_create(&process, &options);
-    if (!err)
-        err = mproc_process_start(process);
-    if (!err)
-        mproc_process_free(process);
+    if (err)
+        return err;
+    err = mproc_process_start(process);
+    mproc_process_free(process);
     return err;
 }
 

@@ -252,6 +252,9 @@ static void processors_are_counted(void **state)
     int count = mproc_cpu_count();
     assert_true(count >= 1);
     assert_int_equal(run_role("tell_processors", NULL, NULL)->code, count);
+    if (getenv(
+            "MPROC_TEST_PORTABLE")) /* what a process is bound to is not for every system to tell */
+        return;
     int one = run_role("bind_to_one", NULL, NULL)->code;
     assert_true(one == 1 || one == 200);
 }
