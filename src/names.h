@@ -69,6 +69,7 @@
 #define os_thread_start mproc__os_thread_start
 #define os_watcher_add mproc__os_watcher_add
 #define os_watcher_after_fork mproc__os_watcher_after_fork
+#define os_watcher_alarm mproc__os_watcher_alarm
 #define os_watcher_create mproc__os_watcher_create
 #define os_watcher_free mproc__os_watcher_free
 #define os_yield mproc__os_yield

@@ -211,14 +211,17 @@ mproc_err os_lifeline_wait(os_handle watch, int64_t deadline);
 /* ---- being told of ends (watcher.c) ---- */
 
 typedef struct os_watcher os_watcher;
-/* `ended(context, key)` is called when a watched process has ended, on a thread of the watcher's (made by os_thread_start),
+/* `ended(context, key)` is called when a watched process has ended (keys are not 0), on a thread of the watcher's (made by os_thread_start),
  * one call at a time, once for each key. It may add and remove. */
 mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, uint64_t key), void *context);
 /* The watcher keeps its own handle: `process` need not live on. Foreign ones, too. */
 mproc_err os_watcher_add(os_watcher *watcher, os_process *process, uint64_t key);
+/* Calls `ended(context, 0)` once, at about that time: a second alarm before then only makes it earlier. */
+void os_watcher_alarm(os_watcher *watcher, int64_t deadline);
 /* No idle wake-ups: a watcher with nothing to report costs nothing. Stops its thread and frees it; not from `ended`. */
 void os_watcher_free(os_watcher *watcher);
-void os_watcher_after_fork(os_watcher *watcher); /* in a forked child, where its thread is not: frees it */
+/* In a forked child, where its thread is not: closes its handles. Its memory stays, for freeing would copy pages. */
+void os_watcher_after_fork(os_watcher *watcher);
 
 /* ---- the forkserver's two sides (forkserver.c); Windows: MPROC_ENOSYS ---- */
 

@@ -27,6 +27,7 @@ struct os_watcher {
     watch *_Atomic first;
     watch *due;
     size_t count;
+    int64_t alarm; /* OS_FOREVER: none */
     int poller;  /* epoll; portable: none */
     int wake[2]; /* a pipe: written to when there is something new to look at */
     atomic_bool stop;
@@ -201,6 +202,28 @@ static watch *take_ended(os_watcher *watcher)
     return found;
 }
 
+void os_watcher_alarm(os_watcher *watcher, int64_t deadline)
+{
+    os_mutex_lock(&watcher->lock);
+    bool earlier = deadline < watcher->alarm;
+    if (earlier)
+        watcher->alarm = deadline;
+    os_mutex_unlock(&watcher->lock);
+    if (earlier)
+        wake_up(watcher);
+}
+
+static void ring_alarm(os_watcher *watcher)
+{
+    os_mutex_lock(&watcher->lock);
+    bool now = watcher->alarm != OS_FOREVER && watcher->alarm <= os_now();
+    if (now)
+        watcher->alarm = OS_FOREVER;
+    os_mutex_unlock(&watcher->lock);
+    if (now)
+        watcher->ended(watcher->context, 0);
+}
+
 static void run_watcher(void *data)
 {
     enum { SHORTEST = 1, LONGEST = 20 }; /* milliseconds */
@@ -218,23 +241,32 @@ static void run_watcher(void *data)
         }
         os_mutex_lock(&watcher->lock);
         bool waits = watcher->due != NULL;
+        int until_alarm = posix_poll_timeout(watcher->alarm);
         os_mutex_unlock(&watcher->lock);
-        poller_wait(watcher, waits ? beat : -1);
+        bool beats = waits && (until_alarm < 0 || beat < until_alarm);
+        poller_wait(watcher, beats ? beat : until_alarm);
+        ring_alarm(watcher);
         beat = waits && beat < LONGEST / 2 ? beat * 2 : waits ? LONGEST : SHORTEST;
     }
 }
 
 /* Without the poller's registrations, which a fork shares with its parent. */
-static void dismantle(os_watcher *watcher)
+static void close_descriptors(const os_watcher *watcher)
 {
-    for (watch *one = watcher->first, *next; one; one = next) {
-        next = one->next;
+    for (const watch *one = watcher->first; one; one = one->next)
         os_handle_close(one->process.handle);
-        free(one);
-    }
     os_handle_close(watcher->poller);
     os_handle_close(watcher->wake[0]);
     os_handle_close(watcher->wake[1]);
+}
+
+static void dismantle(os_watcher *watcher)
+{
+    close_descriptors(watcher);
+    for (watch *one = watcher->first, *next; one; one = next) {
+        next = one->next;
+        free(one);
+    }
     free(watcher->polled);
     free(watcher->polled_whose);
     free(watcher);
@@ -249,6 +281,7 @@ mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, u
     made->poller = made->wake[0] = made->wake[1] = -1;
     made->ended = ended;
     made->context = context;
+    made->alarm = OS_FOREVER;
     os_mutex_init(&made->lock);
     mproc_err err = posix_pipe(made->wake);
     if (!err) {
@@ -329,5 +362,5 @@ void os_watcher_free(os_watcher *watcher)
 void os_watcher_after_fork(os_watcher *watcher)
 {
     if (watcher)
-        dismantle(watcher);
+        close_descriptors(watcher);
 }

@@ -10,11 +10,13 @@
 
 #define MILLISECOND INT64_C(1000000)
 #define GRACE (1000 * MILLISECOND) /* for a daemon that does not mind its SIGTERM */
+#define SHORT_LIFE (5 * MILLISECOND) /* a child that is joined sooner is never watched */
 #define BEAT (20 * MILLISECOND)    /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
 static mproc_process *children, *newest; /* in the order of their start; each is held by a reference */
 static os_watcher *monitor;
+static size_t latecomers; /* children that the monitor does not watch yet */
 static _Atomic bool ending; /* this process is: it starts no more children */
 static _Atomic bool used;   /* it has had a child: else there is nothing to end, and no lock to touch */
 
@@ -27,6 +29,7 @@ void children_after_fork(void)
 {
     os_mutex_init(&lock);
     children = newest = NULL;
+    latecomers = 0;
     ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
@@ -95,6 +98,7 @@ static mproc_err watch(mproc_process *child)
     gate_leave();
     if (err)
         process_release(child);
+    child->watched = true; /* or never will be */
     return err;
 }
 
@@ -161,8 +165,10 @@ static void collect(mproc_process *child)
     if (!clean)
         slot_each(adopt, &child->slot); /* before its slot is free: killed in between, the next ancestor finds both */
     family_sweep(child->slot, clean);
-    if (child->role == PROCESS_CHILD)
+    if (child->role == PROCESS_CHILD) {
         unlink_child(child);
+        latecomers -= monitor && !child->watched;
+    }
     reap(child);
     log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
               (long long)child->os.pid, (int)child->status.kind, (long long)child->status.code);
@@ -170,9 +176,28 @@ static void collect(mproc_process *child)
 
 /* ---- the monitor ---- */
 
+/* What most children never need, since they are joined before: being watched costs a descriptor and a wake-up. */
+static void watch_latecomers(void)
+{
+    os_mutex_lock(&lock);
+    for (mproc_process *child = newest; child && latecomers; child = child->previous) {
+        if (child->watched)
+            continue;
+        mproc_err err = watch(child);
+        if (err)
+            log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
+        latecomers--;
+    }
+    os_mutex_unlock(&lock);
+}
+
 static void on_end(void *context, uint64_t key)
 {
     (void)context;
+    if (!key) {
+        watch_latecomers();
+        return;
+    }
     mproc_process *child = (mproc_process *)(uintptr_t)key;
     children_join(child, 0);
     if (child->hooks.ended)
@@ -216,17 +241,24 @@ void children_cancel_start(mproc_process *child)
     os_mutex_unlock(&lock);
 }
 
-void children_add(mproc_process *child)
+mproc_err children_add(mproc_process *child)
 {
+    mproc_err err = MPROC_OK;
     os_mutex_lock(&lock);
-    process_retain(child);
-    link_child(child);
-    child->phase = PROCESS_STARTED;
-    atomic_store(&slot_at(child->slot)->born, child->os.born);
-    mproc_err err = monitor ? watch(child) : MPROC_OK;
+    if (monitor && child->hooks.ended) {
+        err = watch(child);
+    } else if (monitor) {
+        latecomers++;
+        os_watcher_alarm(monitor, os_now() + SHORT_LIFE);
+    }
+    if (!err) {
+        process_retain(child);
+        link_child(child);
+        child->phase = PROCESS_STARTED;
+        atomic_store(&slot_at(child->slot)->born, child->os.born);
+    }
     os_mutex_unlock(&lock);
-    if (err)
-        log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
+    return err;
 }
 
 static bool collect_and_unlock(mproc_process *child)

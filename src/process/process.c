@@ -201,6 +201,14 @@ static mproc_err start_fresh(mproc_process *process, os_process *child)
                        process->daemon ? line : NULL);
 }
 
+static void undo(os_process *child)
+{
+    os_process_signal(child, true);
+    os_process_wait(child, OS_FOREVER);
+    os_process_reap(child);
+    os_process_close(child);
+}
+
 static mproc_err start_child(mproc_process *process)
 {
     mproc_err err = slot_claim(family.self, process->name, process->daemon, &process->slot);
@@ -210,13 +218,15 @@ static mproc_err start_child(mproc_process *process)
     os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
     err = process->method == MPROC_FORK ? start_fork(process, &child)
                                         : start_fresh(process, &child);
-    if (err) {
-        family_sweep(process->slot, false); /* the record is in its name */
-        return err;
+    if (!err) {
+        process->os = child;
+        err = children_add(process);
+        if (err)
+            undo(&process->os);
     }
-    process->os = child;
-    children_add(process);
-    return MPROC_OK;
+    if (err)
+        family_sweep(process->slot, false); /* the record is in its name */
+    return err;
 }
 
 /* MPROC_ESTATE for an object of another process, such as a parent's in its forked child. */

@@ -40,6 +40,7 @@ struct mproc_process {
     bool asked;       /* by terminate or kill */
     bool ended;       /* `status` is final, the slot is swept */
     bool reaped;
+    bool watched; /* by the monitor */
     mproc_exit_status status;
     mproc_process *next, *previous;
 

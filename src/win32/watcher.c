@@ -19,10 +19,11 @@ typedef struct entry {
 struct os_watcher {
     void (*ended)(void *context, uint64_t key);
     void *context;
-    os_mutex lock; /* of the three below */
+    os_mutex lock; /* of the four below */
     entry *all;
     entry *ready, **last_ready;
     bool stop;
+    int64_t alarm; /* OS_FOREVER: none */
     HANDLE event;
     os_handle thread;
 };
@@ -87,6 +88,32 @@ static entry *take_ready(os_watcher *w, bool *stop)
     return list;
 }
 
+void os_watcher_alarm(os_watcher *watcher, int64_t deadline)
+{
+    os_mutex_lock(&watcher->lock);
+    if (deadline < watcher->alarm) {
+        watcher->alarm = deadline;
+        SetEvent(watcher->event);
+    }
+    os_mutex_unlock(&watcher->lock);
+}
+
+static void await_event(os_watcher *w)
+{
+    os_mutex_lock(&w->lock);
+    int64_t alarm = w->alarm;
+    os_mutex_unlock(&w->lock);
+    if (win32_wait(w->event, alarm) != MPROC_ETIMEDOUT)
+        return;
+    os_mutex_lock(&w->lock);
+    bool now = w->alarm <= os_now();
+    if (now)
+        w->alarm = OS_FOREVER;
+    os_mutex_unlock(&w->lock);
+    if (now)
+        w->ended(w->context, 0);
+}
+
 static void watch(void *argument)
 {
     os_watcher *w = argument;
@@ -96,7 +123,7 @@ static void watch(void *argument)
         if (stop)
             return;
         if (!e)
-            WaitForSingleObject(w->event, INFINITE);
+            await_event(w);
         while (e) {
             entry *next = e->next_ready;
             uint64_t key = e->key;
@@ -117,6 +144,7 @@ mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, u
     w->ended = ended;
     w->context = context;
     w->last_ready = &w->ready;
+    w->alarm = OS_FOREVER;
     os_mutex_init(&w->lock);
     mproc_err err = MPROC_OK;
     if (!(w->event = CreateEventW(NULL, FALSE, FALSE, NULL)))
