@@ -32,12 +32,12 @@ void os_handle_close(os_handle handle);
 /* ---- time, chance, machine (clock.c, machine.c) ---- */
 
 #define OS_FOREVER INT64_MAX
-int64_t os_now(void);                         /* monotonic; stands still for nobody's clock change */
-void os_yield(void);                          /* lets another thread run */
-void os_pause(void);                          /* the processor's hint inside a spin loop */
+int64_t os_now(void); /* monotonic; stands still for nobody's clock change */
+void os_yield(void);  /* lets another thread run */
+void os_pause(void);  /* the processor's hint inside a spin loop */
 mproc_err os_random(void *bytes, size_t size); /* good enough for keys */
-int os_cpu_count(void);                       /* min(affinity, cgroup v1/v2 quota rounded up, job limits); >= 1 */
-uint64_t os_memory_limit(void);               /* min(machine, cgroup v1/v2) in bytes; never 0 */
+int os_cpu_count(void);         /* min(affinity, cgroup v1/v2 quota rounded up, job limits); >= 1 */
+uint64_t os_memory_limit(void); /* min(machine, cgroup v1/v2) in bytes; never 0 */
 
 /* Waits end with MPROC_EINTR after a signal handler ran, when this is on; else they go on. Off at first. */
 void os_set_interruptible(bool on);
@@ -47,13 +47,13 @@ void os_set_interruptible(bool on);
 typedef struct os_mutex {
     _Alignas(8) unsigned char bytes[64];
 } os_mutex;
-void os_mutex_init(os_mutex *mutex);          /* also over one that a fork copied in any state */
+void os_mutex_init(os_mutex *mutex); /* also over one that a fork copied in any state */
 void os_mutex_lock(os_mutex *mutex);
 void os_mutex_unlock(os_mutex *mutex);
 
 typedef struct os_rwlock {
     _Alignas(8) unsigned char bytes[272]; /* macOS: a mutex of 64 and a lock of 200 */
-} os_rwlock;                                  /* writers are not starved */
+} os_rwlock;                              /* writers are not starved */
 void os_rwlock_init(os_rwlock *lock);
 void os_rwlock_read(os_rwlock *lock);
 void os_rwlock_read_end(os_rwlock *lock);
@@ -63,8 +63,8 @@ void os_rwlock_write_end(os_rwlock *lock);
 /* Runs `run(argument)` in a new thread with all signals blocked and a stack of at least
  * max(RLIMIT_STACK if finite, 8 MiB), for user code may run on it after a fork. */
 mproc_err os_thread_start(os_handle *thread, void (*run)(void *), void *argument);
-void os_thread_join(os_handle thread);        /* once for each thread */
-bool os_thread_is_alone(void);                /* false when the process is known to have several threads */
+void os_thread_join(os_handle thread); /* once for each thread */
+bool os_thread_is_alone(void);         /* false when the process is known to have several threads */
 
 /* ---- shared memory without a name (memory.c) ---- */
 
@@ -104,15 +104,17 @@ typedef struct os_signal {
     _Alignas(8) unsigned char bytes[64];
 } os_signal;
 mproc_err os_signal_init(os_signal *signal, const unsigned char nonce[16], uint32_t index);
-mproc_err os_signal_wait(os_signal *signal, int64_t deadline); /* as os_futex_wait; OK: a post was taken */
-void os_signal_post(os_signal *signal);                        /* by any process; to a dead waiter: harmless */
+mproc_err os_signal_wait(os_signal *signal,
+                         int64_t deadline); /* as os_futex_wait; OK: a post was taken */
+void os_signal_post(os_signal *signal);     /* by any process; to a dead waiter: harmless */
 
 /* ---- code that travels (image.c) ---- */
 
 typedef void (*os_function)(void);
 typedef struct os_code {
-    uint64_t identity; /* of the module: build id, or a hash of its headers and code; PE: timestamp, size and checksum */
-    uint64_t offset;   /* from the module's base */
+    uint64_t
+        identity; /* of the module: build id, or a hash of its headers and code; PE: timestamp, size and checksum */
+    uint64_t offset; /* from the module's base */
 } os_code;
 
 /* MPROC_EIMAGE: the address lies in no loaded module's executable part. */
@@ -146,10 +148,10 @@ mproc_start_method os_default_method(void);
 
 typedef struct os_process {
     int64_t pid;
-    uint64_t born;      /* os_birth_time at its start: with the pid the identity of a process */
-    os_handle handle;   /* Windows: the process; POSIX: the sentinel once there is one */
-    os_handle extra;    /* the backend's own */
-    bool foreign;       /* not a child of this process: no status to be had from the system */
+    uint64_t born;    /* os_birth_time at its start: with the pid the identity of a process */
+    os_handle handle; /* Windows: the process; POSIX: the sentinel once there is one */
+    os_handle extra;  /* the backend's own */
+    bool foreign;     /* not a child of this process: no status to be had from the system */
 } os_process;
 
 uint64_t os_birth_time(void); /* of the clock by which the system stamps new processes */
@@ -164,8 +166,8 @@ void os_on_fork(void (*in_raw_child)(void));
  * process (Windows: put into the life line's job; POSIX: the child arms it by itself).
  * Linux: /proc/self/exe, so that a deleted executable still works. */
 struct os_lifeline;
-mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles, size_t handle_count,
-                   const struct os_lifeline *mortal);
+mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
+                   size_t handle_count, const struct os_lifeline *mortal);
 
 /* Waits until the process has ended; leaves it to be reaped. MPROC_OK, MPROC_ETIMEDOUT, MPROC_EINTR. Any thread,
  * several at once. OK also when somebody else has reaped it. Without a descriptor left it looks at a growing beat of 1 to 20 ms. */
@@ -173,7 +175,7 @@ mproc_err os_process_wait(os_process *process, int64_t deadline);
 /* Never blocks, never reaps. RUNNING, EXITED, SIGNALED, CRASHED (Windows: a status >= 0xC0000000); LOST: ended, but its
  * status is not to be had (reaped by somebody else, or foreign). */
 void os_process_status(os_process *process, mproc_exit_status *status);
-void os_process_reap(os_process *process);  /* after it has ended: lets its pid go. Once. */
+void os_process_reap(os_process *process); /* after it has ended: lets its pid go. Once. */
 /* terminate: SIGTERM, or SIGKILL with `hard`; Windows: TerminateProcess with 15 or 9. Checks that the pid is still that process;
  * MPROC_OK also when it has ended. */
 mproc_err os_process_signal(os_process *process, bool hard);
@@ -184,20 +186,22 @@ void os_process_close(os_process *process); /* lets its handles go; the process 
  * pid and was born then. */
 bool os_process_is_gone(int64_t pid, uint64_t born);
 
-void os_stdin_null(void);        /* in a child that os_fork made: standard input becomes the null device */
-void os_flush_output(void);      /* what stdout and stderr have buffered; costs nothing when that is nothing */
-void os_flush_all(void);         /* every output stream; likewise */
-void os_ignore_interrupt(void);  /* Ctrl-C does nothing to this process */
+void os_stdin_null(void); /* in a child that os_fork made: standard input becomes the null device */
+void os_flush_output(
+    void); /* what stdout and stderr have buffered; costs nothing when that is nothing */
+void os_flush_all(void);        /* every output stream; likewise */
+void os_ignore_interrupt(void); /* Ctrl-C does nothing to this process */
 
 /* ---- the life line: a child learns that its parent has ended (lifeline.c) ---- */
 
 typedef struct os_lifeline {
-    os_handle watch; /* children inherit it: readable / signalled when the process that made it has ended */
-    os_handle hold;  /* POSIX: the only write end; Windows: the job of the mortal ones */
+    os_handle
+        watch; /* children inherit it: readable / signalled when the process that made it has ended */
+    os_handle hold; /* POSIX: the only write end; Windows: the job of the mortal ones */
 } os_lifeline;
 
 mproc_err os_lifeline_create(os_lifeline *line);
-void os_lifeline_close(os_lifeline *line);      /* in a forked child: lets go of what its parent holds */
+void os_lifeline_close(os_lifeline *line); /* in a forked child: lets go of what its parent holds */
 /* The calling process is ended when the line breaks, or at once if it has; even when it is stopped (Linux: F_SETSIG and O_ASYNC
  * on a read end of its own, opened through /proc/self/fd; else a thread). Windows: nothing, the job does it. */
 mproc_err os_lifeline_arm(os_handle watch);
@@ -213,7 +217,8 @@ mproc_err os_lifeline_wait(os_handle watch, int64_t deadline);
 typedef struct os_watcher os_watcher;
 /* `ended(context, key)` is called when a watched process has ended (keys are not 0), on a thread of the watcher's (made by os_thread_start),
  * one call at a time, once for each key. It may add and remove. */
-mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, uint64_t key), void *context);
+mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, uint64_t key),
+                            void *context);
 /* The watcher keeps its own handle: `process` need not live on. Foreign ones, too. */
 mproc_err os_watcher_add(os_watcher *watcher, os_process *process, uint64_t key);
 /* Calls `ended(context, 0)` once, at about that time: a second alarm before then only makes it earlier. */
@@ -231,6 +236,7 @@ mproc_err os_forkserver_channel(os_handle ends[2]); /* 0: the parent's, 1: the s
 mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *child);
 /* The server: ends (with _exit) when the channel closes. Returns in each child, with its word, the channel closed.
  * Where children are not the parent's own, `ended` is called with each one's status before it is reaped. */
-uint64_t os_forkserver_serve(os_handle channel, void (*ended)(uint64_t word, mproc_exit_status status));
+uint64_t os_forkserver_serve(os_handle channel,
+                             void (*ended)(uint64_t word, mproc_exit_status status));
 
 #endif

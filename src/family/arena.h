@@ -13,7 +13,13 @@
 typedef uint64_t arena_ref; /* an offset; 0 is nothing */
 
 /* Tables that grow by whole spans. */
-typedef enum arena_table { ARENA_SLOTS, ARENA_PLACES, ARENA_SIGNALS, ARENA_STATES, ARENA_TABLES } arena_table;
+typedef enum arena_table {
+    ARENA_SLOTS,
+    ARENA_PLACES,
+    ARENA_SIGNALS,
+    ARENA_STATES,
+    ARENA_TABLES
+} arena_table;
 
 /* Makes a new one of about `size` bytes, of which at most `limit` will ever be committed. */
 mproc_err arena_create(uint64_t size, uint64_t limit);
@@ -23,11 +29,11 @@ mproc_err arena_open(os_handle object, uint64_t size);
 void arena_close(void); /* of a family that could not be founded */
 
 unsigned char *arena_base(void);
-uint64_t arena_capacity(void); /* bytes of it that may be used */
-os_handle arena_handle(void);  /* a spawned child inherits it... */
-uint64_t arena_extent(void);     /* ...and is told its size */
+uint64_t arena_capacity(void);          /* bytes of it that may be used */
+os_handle arena_handle(void);           /* a spawned child inherits it... */
+uint64_t arena_extent(void);            /* ...and is told its size */
 const unsigned char *arena_nonce(void); /* 16 random bytes, the same in the whole family */
-void *arena_at(arena_ref ref);          /* unchecked: only for what this process wrote or has checked */
+void *arena_at(arena_ref ref); /* unchecked: only for what this process wrote or has checked */
 arena_ref arena_offset(const void *address);
 bool arena_contains(const void *address, size_t size);
 

@@ -6,14 +6,14 @@
 
 typedef struct family_state {
     slot_id self;
-    slot_id parent;              /* 0 in the first process */
-    os_handle parent_watch;      /* the parent's life line: see family_parent_watch */
+    slot_id parent;         /* 0 in the first process */
+    os_handle parent_watch; /* the parent's life line: see family_parent_watch */
     long long parent_pid;
     char parent_name[SLOT_NAME];
-    bool daemon;                 /* this process is one */
-    bool forked;                 /* made by mproc's fork: ends with _Exit */
-    bool guarded;                /* mproc_main_guard has been called */
-    _Atomic int method;          /* mproc_start_method: the program's choice, or DEFAULT */
+    bool daemon;        /* this process is one */
+    bool forked;        /* made by mproc's fork: ends with _Exit */
+    bool guarded;       /* mproc_main_guard has been called */
+    _Atomic int method; /* mproc_start_method: the program's choice, or DEFAULT */
     bool interruptible;
 } family_state;
 extern family_state family;

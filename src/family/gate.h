@@ -5,10 +5,10 @@
 
 #include "../os.h"
 
-void gate_init(void);       /* once, and again in a forked child: its state was copied while closed */
+void gate_init(void); /* once, and again in a forked child: its state was copied while closed */
 void gate_enter(void);
 void gate_leave(void);
-void gate_close(void);      /* before a fork: waits until everybody has left */
+void gate_close(void); /* before a fork: waits until everybody has left */
 void gate_open(void);
 
 #endif

@@ -254,7 +254,7 @@ mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref)
         return MPROC_EINVAL;
     if (size > arena_capacity())
         return MPROC_ENOMEM;
-    for (uint64_t class = 0; class < CLASSES; class++) {
+    for (uint64_t class = 0; class < CLASSES; class ++) {
         if (size <= block_size(class))
             return alloc_small(class, owner, ref);
     }

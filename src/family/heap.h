@@ -20,6 +20,7 @@ void heap_free(arena_ref ref, slot_id self);
 void heap_sweep(slot_id dead, slot_id self);
 uint64_t heap_used(void); /* bytes in blocks, rounded as they are allocated */
 
-void heap_begin_at(arena_ref first); /* for the arena: where the spans begin in this process's view */
+void heap_begin_at(
+    arena_ref first); /* for the arena: where the spans begin in this process's view */
 
 #endif

@@ -21,8 +21,9 @@ typedef struct slot {
     _Alignas(64) _Atomic uint64_t life; /* generation << 8 | state */
     _Atomic uint64_t ending;            /* 0, or how it ended as it says itself: see slot_report */
     _Atomic int64_t pid;
-    _Atomic uint64_t born;   /* with the pid its identity: os_birth_time, told by the parent; 0: not yet */
-    _Atomic uint64_t parent; /* slot_id; the adopter's after the parent's death */
+    _Atomic uint64_t
+        born; /* with the pid its identity: os_birth_time, told by the parent; 0: not yet */
+    _Atomic uint64_t parent;  /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
     _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
     bool daemon;              /* the rest is written by the claimer only */

@@ -11,8 +11,8 @@
 enum outcome {
     OUTCOME_NONE,
     OUTCOME_DONE,
-    OUTCOME_FAILED,  /* there is a record */
-    OUTCOME_CRASHED, /* the pool's process knows more */
+    OUTCOME_FAILED,   /* there is a record */
+    OUTCOME_CRASHED,  /* the pool's process knows more */
     OUTCOME_NO_MEMORY /* not even for a record */
 };
 
@@ -35,7 +35,8 @@ typedef struct pool_job {
     uint64_t item_size;
     uint64_t result_size;
     bool wants_results;
-    bool spans; /* items are of any size: `items` begins with a table of job_span; replies are records */
+    bool
+        spans; /* items are of any size: `items` begins with a table of job_span; replies are records */
     arena_ref outcomes, items, results;
 } pool_job;
 
@@ -49,7 +50,7 @@ typedef struct pool_worker {
     _Alignas(128) _Atomic uint64_t busy;
     record_chain records;
     _Atomic uint64_t serial; /* of the job whose records stand in the chain */
-    _Atomic uint32_t ready; /* its initializer has succeeded */
+    _Atomic uint32_t ready;  /* its initializer has succeeded */
 } pool_worker;
 
 typedef struct pool_shared {

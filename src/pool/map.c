@@ -40,8 +40,8 @@ static mproc_err check(const map_call *call)
     mproc_err err = pool_check(call->pool);
     if (err)
         return err;
-    if (!call->function || (call->count && !call->items) ||
-        (call->result_size && !call->results) || (options->error_capacity && !options->errors))
+    if (!call->function || (call->count && !call->items) || (call->result_size && !call->results) ||
+        (options->error_capacity && !options->errors))
         return MPROC_EINVAL;
     return MPROC_OK;
 }
@@ -169,7 +169,8 @@ static uint16_t next_generation(mproc_pool *pool)
         pool->generation++;
         taken = pool->generation == 0;
         for (uint32_t i = 0; i < pool->count; i++)
-            taken |= job_generation(atomic_load(&pool->shared->workers[i].busy)) == pool->generation;
+            taken |=
+                job_generation(atomic_load(&pool->shared->workers[i].busy)) == pool->generation;
     }
     return pool->generation;
 }
@@ -312,7 +313,7 @@ static void retire_job(map_call *call)
         pool->spare = call->job_ref;
         pool->spare_size = call->block_size;
     } else if (pool_grow((void **)&pool->retired, &pool->retired_capacity, pool->retired_count,
-                       sizeof *pool->retired)) {
+                         sizeof *pool->retired)) {
         pool->retired[pool->retired_count++] = call->job_ref;
     }
 }
@@ -387,7 +388,8 @@ static mproc_err work(map_call *call, mproc_results **results)
     count_items(call->pool, &call->done_before, &call->failed_before);
     hand_out_all(call);
     map_state state = await_items(call);
-    atomic_store(&call->pool->shared->job, 0); /* to the pool it is still this map's: its records are needed */
+    atomic_store(&call->pool->shared->job,
+                 0); /* to the pool it is still this map's: its records are needed */
     if (state == MAP_STOPPED) {
         err = stopped(call);
     } else {

@@ -75,15 +75,15 @@ static mproc_err start_worker(pool_seat *seat)
     mproc_process *worker;
     pools_lock();
     pool->args->index = seat->index; /* the process copies it */
-    mproc_err err = process_create(
-        &worker,
-        &(mproc_process_options){.target = worker_main,
-                                 .args = pool->args,
-                                 .args_size = pool->args_size,
-                                 .name = name,
-                                 .method = pool->method,
-                                 .daemon = true},
-        &(process_hooks){.inherit = inherit, .ended = worker_ended, .context = seat});
+    static const process_hooks hooks = {.inherit = inherit, .ended = worker_ended};
+    mproc_err err = process_create(&worker,
+                                   &(mproc_process_options){.target = worker_main,
+                                                            .args = pool->args,
+                                                            .args_size = pool->args_size,
+                                                            .name = name,
+                                                            .method = pool->method,
+                                                            .daemon = true},
+                                   &hooks, seat);
     mproc_process *before = err ? NULL : seat->process;
     if (!err) {
         seat->process = worker;
@@ -170,7 +170,8 @@ static void worker_ended(void *context, mproc_process *process)
     pools_lock();
     blame(pool, worker, process);
     keep_records(pool, worker);
-    atomic_store(&worker->current, 0); /* a successor that ends before its first task is blamed for nothing */
+    atomic_store(&worker->current,
+                 0); /* a successor that ends before its first task is blamed for nothing */
     atomic_store(&worker->busy, 0);
     bool again = needs_successor(pool, worker);
     pools_unlock();

@@ -34,20 +34,22 @@ struct mproc_pool {
     uint32_t count;
     uint64_t serial;
     uint16_t generation;
-    arena_ref spare; /* the last map's block, for the next one: its pages are there, and mapped, in every worker */
+    arena_ref
+        spare; /* the last map's block, for the next one: its pages are there, and mapped, in every worker */
     size_t spare_size;
 
     /* Of pools_lock. */
     bool closed, terminated, broken;
-    bool active;            /* a map was let in and has not yet got its results: the workers stay, closed or not */
+    bool
+        active; /* a map was let in and has not yet got its results: the workers stay, closed or not */
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
     uint64_t job;           /* the running map's word, 0: none */
     pool_crash *crashes;    /* of the running map */
     size_t crash_count, crash_capacity;
-    record_chain *estates;  /* records of its dead workers */
+    record_chain *estates; /* records of its dead workers */
     size_t estate_count, estate_capacity;
-    arena_ref *retired;     /* jobs that a worker was still looking at when their map was done */
+    arena_ref *retired; /* jobs that a worker was still looking at when their map was done */
     size_t retired_count, retired_capacity;
 
     pool_seat seats[];

@@ -65,9 +65,9 @@ static void list_failed(failures *list, size_t capacity)
         if (!failed(outcome))
             continue;
         if (list->count++ < capacity)
-            list->errors[list->kept++] =
-                (mproc_task_error){.index = (size_t)next,
-                                   .err = outcome == OUTCOME_CRASHED ? MPROC_ECRASHED : MPROC_ENOMEM};
+            list->errors[list->kept++] = (mproc_task_error){
+                .index = (size_t)next,
+                .err = outcome == OUTCOME_CRASHED ? MPROC_ECRASHED : MPROC_ENOMEM};
     }
 }
 
@@ -100,11 +100,16 @@ static void fill_failed(const record *from, void *context)
 
 static void describe_end(char *text, size_t size, const pool_crash *crash)
 {
-    static const char *const kinds[] = {"is running",         "exited with code", "was ended by signal",
-                                        "was terminated with", "crashed with status", "could not run",
+    static const char *const kinds[] = {"is running",
+                                        "exited with code",
+                                        "was ended by signal",
+                                        "was terminated with",
+                                        "crashed with status",
+                                        "could not run",
                                         "was lost"};
     const mproc_exit_status *status = &crash->status;
-    const char *format = status->kind == MPROC_EXIT_CRASHED ? "its worker %s 0x%llx" : "its worker %s %lld";
+    const char *format =
+        status->kind == MPROC_EXIT_CRASHED ? "its worker %s 0x%llx" : "its worker %s %lld";
     snprintf(text, size, format, kinds[status->kind], (long long)status->code);
 }
 

@@ -1,24 +1,26 @@
 #include "children.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
-#include "../family/text.h"
 #include "forkserver.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define GRACE (1000 * MILLISECOND) /* for a daemon that does not mind its SIGTERM */
+#define GRACE (1000 * MILLISECOND)   /* for a daemon that does not mind its SIGTERM */
 #define SHORT_LIFE (5 * MILLISECOND) /* a child that is joined sooner is never watched */
-#define BEAT (20 * MILLISECOND)    /* to look whether the forkserver that should report still lives */
+#define BEAT (20 * MILLISECOND) /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
-static mproc_process *children, *newest; /* in the order of their start; each is held by a reference */
+static mproc_process *children,
+    *newest; /* in the order of their start; each is held by a reference */
 static os_watcher *monitor;
-static size_t latecomers; /* children that the monitor does not watch yet */
+static size_t latecomers;   /* children that the monitor does not watch yet */
 static _Atomic bool ending; /* this process is: it starts no more children */
-static _Atomic bool used;   /* it has had a child: else there is nothing to end, and no lock to touch */
+static _Atomic bool
+    used; /* it has had a child: else there is nothing to end, and no lock to touch */
 
 void children_begin(void)
 {
@@ -78,8 +80,8 @@ static bool awaits_report(const mproc_process *child)
 {
     mproc_exit_status status;
     bool clean;
-    return child->os.foreign && child->role == PROCESS_CHILD && !slot_reported(child->slot, &status, &clean) &&
-           forkserver_is_alive();
+    return child->os.foreign && child->role == PROCESS_CHILD &&
+           !slot_reported(child->slot, &status, &clean) && forkserver_is_alive();
 }
 
 static void reap(mproc_process *child)
@@ -123,7 +125,7 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
     if (atomic_load(&orphan->parent) != parent || !slot_is(id, SLOT_LIVING) ||
         !atomic_compare_exchange_strong(&orphan->parent, &parent, family.self))
         return true;
-    mproc_process *adopted = malloc(sizeof *adopted);
+    mproc_process *adopted = malloc(sizeof *adopted + SLOT_NAME);
     if (adopted) {
         *adopted = (mproc_process){.role = PROCESS_ADOPTED,
                                    .owner = family.self,
@@ -136,7 +138,7 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
                                           .handle = OS_NO_HANDLE,
                                           .extra = OS_NO_HANDLE,
                                           .foreign = true}};
-        text_copy(adopted->name, sizeof adopted->name, orphan->name);
+        adopted->name = memcpy(adopted->args, orphan->name, SLOT_NAME);
     }
     mproc_err err = adopted ? start_monitor() : MPROC_ENOMEM;
     if (!err)
@@ -144,7 +146,8 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
     if (err)
         log_write(MPROC_LOG_WARNING, "an orphan is not watched: %s", mproc_strerror(err));
     if (err && adopted)
-        process_release(adopted); /* else that reference lasts until it has ended, as a child's in the list does */
+        process_release(
+            adopted); /* else that reference lasts until it has ended, as a child's in the list does */
     return true;
 }
 
@@ -160,10 +163,13 @@ static void collect(mproc_process *child)
     bool clean;
     child->status = final_status(child, seen, &clean);
     child->ended = true;
-    if (child->hooks.inherit)
-        child->hooks.inherit(child->hooks.context, child);
+    if (child->hooks)
+        child->hooks->inherit(child->hooks_context, child);
     if (!clean)
-        slot_each(adopt, &child->slot); /* before its slot is free: killed in between, the next ancestor finds both */
+        slot_each(
+            adopt,
+            &child
+                 ->slot); /* before its slot is free: killed in between, the next ancestor finds both */
     family_sweep(child->slot, clean);
     if (child->role == PROCESS_CHILD) {
         unlink_child(child);
@@ -200,8 +206,8 @@ static void on_end(void *context, uint64_t key)
     }
     mproc_process *child = (mproc_process *)(uintptr_t)key;
     children_join(child, 0);
-    if (child->hooks.ended)
-        child->hooks.ended(child->hooks.context, child);
+    if (child->hooks)
+        child->hooks->ended(child->hooks_context, child);
     process_release(child);
 }
 
@@ -245,7 +251,7 @@ mproc_err children_add(mproc_process *child)
 {
     mproc_err err = MPROC_OK;
     os_mutex_lock(&lock);
-    if (monitor && child->hooks.ended) {
+    if (monitor && child->hooks) {
         err = watch(child);
     } else if (monitor) {
         latecomers++;

@@ -13,19 +13,18 @@
 #include "entry.h"
 #include "forkserver.h"
 
-static process_identity own_identity; /* "" in the first process */
+static process_identity own_identity;  /* "" in the first process */
 static _Atomic unsigned started_count; /* numbers the children of this process */
 
 static mproc_process self_object, parent_object;
 
-static void describe(mproc_process *object, process_role role, long long pid,
-                     const char name[SLOT_NAME])
+static void describe(mproc_process *object, process_role role, long long pid, const char *name)
 {
     object->role = role;
     object->owner = family.self;
     object->phase = PROCESS_STARTED;
     object->os.pid = pid;
-    memcpy(object->name, name, SLOT_NAME);
+    object->name = name;
 }
 
 static void describe_relatives(void)
@@ -103,28 +102,42 @@ static mproc_err check(const mproc_process_options *options)
     return os_code_from((os_function)options->target, &code);
 }
 
-static void set_name(mproc_process *made, const char *name)
+static size_t choose_name(char name[SLOT_NAME], const mproc_process *made, const char *chosen)
 {
-    made->number = atomic_fetch_add(&started_count, 1) + 1;
-    text_copy(made->name, sizeof made->name, name ? name : "Process-");
-    if (!name)
-        text_append(made->name, sizeof made->name, process_identity_of(made).text);
+    text_copy(name, SLOT_NAME, chosen ? chosen : "Process-");
+    if (!chosen)
+        text_append(name, SLOT_NAME, process_identity_of(made).text);
+    return strlen(name) + 1;
+}
+
+/* One block: the object, the args, the name. */
+static mproc_process *make(const mproc_process_options *options)
+{
+    const mproc_process numbered = {.number = atomic_fetch_add(&started_count, 1) + 1};
+    char name[SLOT_NAME];
+    size_t name_size = choose_name(name, &numbered, options->name);
+    if (options->args_size > SIZE_MAX - sizeof numbered - name_size)
+        return NULL;
+    mproc_process *made = malloc(sizeof *made + options->args_size + name_size);
+    if (!made)
+        return NULL;
+    memset(made, 0, sizeof *made);
+    made->number = numbered.number;
+    if (options->args_size)
+        memcpy(made->args, options->args, options->args_size);
+    made->name = memcpy(made->args + options->args_size, name, name_size);
+    return made;
 }
 
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
-                         const process_hooks *hooks)
+                         const process_hooks *hooks, void *context)
 {
     mproc_err err = process ? check(options) : MPROC_EINVAL;
     if (err || (err = begin()))
         return err;
-    if (options->args_size > SIZE_MAX - sizeof(mproc_process))
-        return MPROC_ENOMEM;
-    mproc_process *made = malloc(sizeof *made + options->args_size);
+    mproc_process *made = make(options);
     if (!made)
         return MPROC_ENOMEM;
-    memset(made, 0, sizeof *made);
-    if (options->args_size)
-        memcpy(made->args, options->args, options->args_size);
     atomic_init(&made->references, 1);
     made->role = PROCESS_CHILD;
     made->owner = family.self;
@@ -133,16 +146,15 @@ mproc_err process_create(mproc_process **process, const mproc_process_options *o
     made->method = options->method ? options->method : mproc_get_start_method();
     made->daemon = options->daemon || family.daemon;
     made->os.handle = made->os.extra = OS_NO_HANDLE;
-    if (hooks)
-        made->hooks = *hooks;
-    set_name(made, options->name);
+    made->hooks = hooks;
+    made->hooks_context = context;
     *process = made;
     return MPROC_OK;
 }
 
 mproc_err mproc_process_create(mproc_process **process, const mproc_process_options *options)
 {
-    return process_create(process, options, NULL);
+    return process_create(process, options, NULL, NULL);
 }
 
 void process_retain(mproc_process *process)
@@ -171,15 +183,15 @@ static mproc_err start_fork(mproc_process *process, os_process *child)
 {
     bool in_child = false;
     const os_lifeline *line;
-    mproc_err err =
-        process->daemon || !os_can_find_lifeline ? family_lifeline(&line) : MPROC_OK;
+    mproc_err err = process->daemon || !os_can_find_lifeline ? family_lifeline(&line) : MPROC_OK;
     if (err)
         return err;
     static _Atomic bool warned;
     if (log_get_level() <= MPROC_LOG_WARNING && !children_are_monitored() &&
         !os_thread_is_alone() && !atomic_exchange(&warned, true))
-        log_write(MPROC_LOG_WARNING, "a process with several threads forks: the child may find locks "
-                                     "held for ever; consider MPROC_FORKSERVER");
+        log_write(MPROC_LOG_WARNING,
+                  "a process with several threads forks: the child may find locks "
+                  "held for ever; consider MPROC_FORKSERVER");
     const process_identity identity = process_identity_of(process);
     gate_close();
     err = os_fork(child, &in_child);
@@ -216,8 +228,8 @@ static mproc_err start_child(mproc_process *process)
         return err;
     os_flush_output();
     os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
-    err = process->method == MPROC_FORK ? start_fork(process, &child)
-                                        : start_fresh(process, &child);
+    err =
+        process->method == MPROC_FORK ? start_fork(process, &child) : start_fresh(process, &child);
     if (!err) {
         process->os = child;
         err = children_add(process);
@@ -244,7 +256,7 @@ mproc_err mproc_process_start(mproc_process *process)
         return err;
     if (process->role != PROCESS_CHILD || !children_begin_start(process))
         return MPROC_ESTATE;
-    if (process->hooks.ended)
+    if (process->hooks)
         err = children_monitor();
     if (!err)
         err = start_child(process);
@@ -264,7 +276,7 @@ static mproc_err check_started(const mproc_process *process)
     if (err)
         return err;
     return process->role != PROCESS_CHILD || process->phase == PROCESS_STARTED ? MPROC_OK
-                                                                              : MPROC_ESTATE;
+                                                                               : MPROC_ESTATE;
 }
 
 static mproc_err join_parent(int64_t deadline)

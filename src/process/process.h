@@ -16,9 +16,9 @@ typedef struct process_hooks {
     void (*inherit)(void *context, mproc_process *process);
     /* Has ended and has been swept. Without a lock, on the monitor's thread. */
     void (*ended)(void *context, mproc_process *process);
-    void *context;
 } process_hooks;
 
+/* As small as it can be: a parent of many children has many of them, and every fork copies their pages' entries. */
 struct mproc_process {
     _Atomic unsigned references;
     process_role role;
@@ -28,9 +28,10 @@ struct mproc_process {
     size_t args_size;
     mproc_start_method method;
     bool daemon;
-    char name[SLOT_NAME];
-    unsigned number; /* the how manieth child of its parent */
-    process_hooks hooks;
+    const char *name;           /* behind the args, or for ever */
+    unsigned number;            /* the how manieth child of its parent */
+    const process_hooks *hooks; /* or NULL */
+    void *hooks_context;
 
     /* Of the children's lock. */
     process_phase phase;
@@ -49,9 +50,9 @@ struct mproc_process {
 
 /* Lets go of a reference, as mproc_process_free does. */
 void process_release(mproc_process *process);
-/* As mproc_process_create. `hooks` may be NULL; with `ended` the start starts the monitor, too. */
+/* As mproc_process_create. `hooks` live for ever, or are NULL; with them the start starts the monitor, too. */
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
-                         const process_hooks *hooks);
+                         const process_hooks *hooks, void *context);
 void process_retain(mproc_process *process);
 
 /* "1:2" is the second child of the first child of the first process. */
