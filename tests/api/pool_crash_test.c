@@ -142,7 +142,7 @@ static void check_replies(const mproc_results *results)
     for (size_t i = 0; i < COUNT; i++) {
         const void *data = NULL;
         size_t size = 0, wrong = 0;
-        mproc_err expected = i % (EACH / 4) ? MPROC_OK
+        mproc_err expected = i % (EACH / 4)      ? MPROC_OK
                              : i % EACH == FAILS ? MPROC_ETASK
                                                  : MPROC_ECRASHED;
         assert_int_equal(mproc_results_get(results, i, &data, &size), expected);

@@ -13,8 +13,8 @@ void host_sleep(int milliseconds);
 double host_seconds(void); /* monotonic */
 
 long long host_pid(void);
-void host_kill(long long pid); /* as hard as the system can, without mproc's knowing */
-bool host_has_signals(void); /* else a crash is a status, and nobody can be paused */
+void host_kill(long long pid);  /* as hard as the system can, without mproc's knowing */
+bool host_has_signals(void);    /* else a crash is a status, and nobody can be paused */
 void host_pause(long long pid); /* stopped in whatever it is doing */
 void host_resume(long long pid);
 

@@ -87,8 +87,9 @@ static unsigned char *count_notes(const test_path *path, size_t items)
     return begun;
 }
 
-static void check_each_once(const test_path *path, const noting_item *items, const uint64_t *answers,
-                            size_t count, const mproc_task_error *errors, size_t failed)
+static void check_each_once(const test_path *path, const noting_item *items,
+                            const uint64_t *answers, size_t count, const mproc_task_error *errors,
+                            size_t failed)
 {
     unsigned char *begun = count_notes(path, count);
     size_t next = 0;
