@@ -39,6 +39,7 @@
 #define os_now mproc__os_now
 #define os_on_fork mproc__os_on_fork
 #define os_pause mproc__os_pause
+#define os_process_collect mproc__os_process_collect
 #define os_process_close mproc__os_process_close
 #define os_process_is_gone mproc__os_process_is_gone
 #define os_process_reap mproc__os_process_reap
@@ -87,6 +88,7 @@
 
 /* posix/posix.h */
 #define posix_argv0 mproc__posix_argv0
+#define posix_copy mproc__posix_copy
 #define posix_ended_fd mproc__posix_ended_fd
 #define posix_error mproc__posix_error
 #define posix_has_ended mproc__posix_has_ended

@@ -12,6 +12,14 @@ void os_handle_close(os_handle handle)
         close((int)handle);
 }
 
+int posix_copy(int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+    if (copy < 0 && errno == EINVAL) /* a limit so low that there are none so high */
+        errno = EMFILE;
+    return copy;
+}
+
 int posix_raise(int fd)
 {
     if (fd < 0)
@@ -20,7 +28,7 @@ int posix_raise(int fd)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
         return fd;
     }
-    int raised = fcntl(fd, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+    int raised = posix_copy(fd);
     int number = errno;
     close(fd);
     errno = number;

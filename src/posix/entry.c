@@ -90,7 +90,7 @@ static bool parse(const char *value, argument *parsed)
 static mproc_err raise_handles(int count, int raised[])
 {
     for (int i = 0; i < count; i++) {
-        raised[i] = fcntl(3 + i, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+        raised[i] = posix_copy(3 + i);
         if (raised[i] >= 0)
             continue;
         int number = errno;

@@ -48,7 +48,7 @@ static void watch_line(void *argument)
 static mproc_err arm_thread(int fd)
 {
     os_handle thread;
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+    int own = posix_copy(fd);
     if (own < 0)
         return posix_error(errno);
     mproc_err err = os_thread_start(&thread, watch_line, (void *)(intptr_t)own);

@@ -26,6 +26,8 @@ mproc_err posix_error(int number);
 /* Moves a fresh descriptor up and makes it close-on-exec. Takes it over: -1 (with errno) means that
  * it is closed. -1 stays -1. */
 int posix_raise(int fd);
+/* A second one for the same, as high and as close-on-exec; -1 with errno. */
+int posix_copy(int fd);
 mproc_err posix_pipe(int ends[2]); /* both raised; 0 is the read end */
 /* MPROC_OK: readable or hung up; MPROC_ETIMEDOUT; MPROC_EINTR. */
 mproc_err posix_wait_readable(int fd, int64_t deadline);

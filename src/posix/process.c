@@ -176,7 +176,7 @@ int posix_process_open(const os_process *process)
 {
     int shared = handle_of(process);
     if (shared >= 0)
-        return fcntl(shared, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+        return posix_copy(shared);
     if (process->pid <= 0) {
         errno = ESRCH;
         return -1;
@@ -212,7 +212,7 @@ int posix_process_open(const os_process *process)
 {
     int shared = handle_of(process);
     if (shared >= 0)
-        return fcntl(shared, F_DUPFD_CLOEXEC, POSIX_FIRST_FD);
+        return posix_copy(shared);
     errno = posix_has_ended(process) ? ESRCH : EMFILE;
     return -1;
 }
@@ -298,18 +298,28 @@ mproc_exit_status posix_status(int code, int status)
                                .code = code == CLD_EXITED ? status & 0xff : status};
 }
 
-void os_process_status(os_process *process, mproc_exit_status *status)
+static void take_status(os_process *process, int options, mproc_exit_status *status)
 {
     siginfo_t info;
     *status = (mproc_exit_status){.kind = MPROC_EXIT_RUNNING};
     if (process->foreign) {
         if (foreign_has_ended(process))
             status->kind = MPROC_EXIT_LOST;
-    } else if (look(process, WNOHANG | WNOWAIT, &info)) {
+    } else if (look(process, options, &info)) {
         status->kind = MPROC_EXIT_LOST;
     } else if (info.si_pid != 0) {
         *status = posix_status(info.si_code, info.si_status);
     }
+}
+
+void os_process_status(os_process *process, mproc_exit_status *status)
+{
+    take_status(process, WNOHANG | WNOWAIT, status);
+}
+
+void os_process_collect(os_process *process, mproc_exit_status *status)
+{
+    take_status(process, WNOHANG, status);
 }
 
 void os_process_reap(os_process *process)

@@ -163,6 +163,8 @@ no_attributes:
     posix_spawn_file_actions_destroy(&actions);
 no_actions:
     free(environment);
+    if (failure == EBADF) /* all are open: a limit so low that there is no 3, 4, 5... */
+        failure = EMFILE;
     return failure ? posix_error(failure) : MPROC_OK;
 }
 
