@@ -168,7 +168,7 @@ void family_sweep(slot_id dead, bool clean)
     if (!clean) {
         slot_each(disown_child, &dead);
         heap_sweep(dead, family.self);
-        park_sweep(dead);
     }
+    park_sweep(dead, clean);
     slot_free(dead);
 }

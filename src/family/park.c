@@ -84,8 +84,8 @@ static mproc_err park_at_place(_Atomic uint32_t *word, uint32_t expected, int64_
     mproc_err err = MPROC_OK;
     if (atomic_load(word) == expected)
         err = os_signal_wait(signal_of(index), deadline);
-    atomic_store(&places[index].word, UNUSED);
-    return err;
+    /* Whoever has chosen this thread counts it as woken, even if its time was up before the post. */
+    return atomic_exchange(&places[index].word, UNUSED) == TAKEN ? MPROC_OK : err;
 }
 
 mproc_err park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, slot_id self)
@@ -109,7 +109,7 @@ mproc_err park_deadline(int timeout_ms, int64_t *deadline)
 
 static bool wake(park_place *places, uint32_t index, uint64_t from)
 {
-    if (!swap(&places[index].word, from, TAKEN))
+    if (!(from & ASLEEP) || !swap(&places[index].word, from, TAKEN))
         return false;
     os_signal_post(signal_of(index));
     return true;
@@ -130,7 +130,7 @@ void unpark(_Atomic uint32_t *word, uint32_t count)
     }
 }
 
-void park_sweep(slot_id dead)
+void park_sweep(slot_id dead, bool clean)
 {
     if (os_has_futex)
         return;
@@ -142,8 +142,8 @@ void park_sweep(slot_id dead)
             /* Word first: a place that is killed half-swept still belongs to the dead one. */
             atomic_store(&places[i].word, UNUSED);
             swap(&places[i].owner, dead, 0);
-        } else if (word & ASLEEP) {
-            wake(places, i, word);
+        } else if (!clean && word != UNUSED && !wake(places, i, word)) {
+            os_signal_post(signal_of(i)); /* TAKEN: maybe chosen by the dead one */
         }
     }
 }

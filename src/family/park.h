@@ -22,7 +22,7 @@ mproc_err park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, slot
 void unpark(_Atomic uint32_t *word, uint32_t count);
 /* A public time-out as a deadline. MPROC_EINVAL: negative, but not MPROC_FOREVER. */
 mproc_err park_deadline(int timeout_ms, int64_t *deadline);
-/* After an abnormal end: the dead one's places are freed, and what it was about to wake wakes. */
-void park_sweep(slot_id dead);
+/* After an end: the dead one's places are freed; unless it was clean, what it was about to wake wakes. */
+void park_sweep(slot_id dead, bool clean);
 
 #endif

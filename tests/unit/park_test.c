@@ -19,6 +19,7 @@ enum { THREADS = 8 };
 typedef struct scene {
     _Atomic uint32_t word;
     _Atomic uint32_t tickets, finished, asleep;
+    int64_t patience;
 } scene;
 
 static scene *set_up(void)
@@ -294,12 +295,24 @@ static void the_places_of_a_dead_one_are_free_again(void **state)
 static void sleep_once(void *argument)
 {
     scene *s = argument;
-    atomic_fetch_add(&s->asleep, 1);
-    mproc_err err = park(&s->word, 0, os_now() + PATIENCE, family.self);
+    mproc_err err = park(&s->word, 0, os_now() + s->patience, family.self);
     atomic_store(&s->finished, err ? 2 : 1);
 }
 
-/* For whom it had chosen, and died before it posted: nobody else will. */
+/* Chooses the one that sleeps on the word, as a waker does before it posts. 0: nobody sleeps there. */
+static uint32_t choose(_Atomic uint32_t *word)
+{
+    uint32_t count;
+    park_place *table = places(&count);
+    for (uint32_t i = 1; i < count; i++) {
+        uint64_t asleep = ASLEEP | arena_offset(word);
+        if (atomic_compare_exchange_strong(&table[i].word, &asleep, TAKEN))
+            return i;
+    }
+    return 0;
+}
+
+/* Whom it had chosen, and died before it posted: nobody else will. */
 static void the_sweep_wakes_whom_a_dead_waker_had_in_mind(void **state)
 {
     (void)state;
@@ -308,23 +321,36 @@ static void the_sweep_wakes_whom_a_dead_waker_had_in_mind(void **state)
     scene *s = set_up();
     os_handle thread;
     slot_id dead = somebody();
-    uint32_t count;
+    s->patience = PATIENCE;
     assert_int_equal(os_thread_start(&thread, sleep_once, s), MPROC_OK);
-    assert_true(wait_until(&s->asleep, 1));
     const int64_t end = os_now() + PATIENCE;
-    uint32_t at = 0;
-    while (!at && os_now() < end) {
-        park_place *table = places(&count);
-        for (uint32_t i = 1; i < count; i++)
-            at = atomic_load(&table[i].word) == (ASLEEP | arena_offset(&s->word)) ? i : at;
-    }
-    assert_int_not_equal(at, 0);
-    uint64_t word = ASLEEP | arena_offset(&s->word);
-    assert_true(atomic_compare_exchange_strong(&places(&count)[at].word, &word, TAKEN));
+    while (!choose(&s->word))
+        assert_true(os_now() < end);
     family_sweep(dead, false);
     assert_true(wait_until(&s->finished, 1));
     os_thread_join(thread);
     tear_down(s);
+}
+
+/* Its waker counts on it: the wake-up must not be lost with a time-out. */
+static void a_sleeper_that_was_chosen_says_so_even_if_its_time_is_up(void **state)
+{
+    (void)state;
+    if (os_has_futex)
+        skip();
+    bool chosen = false;
+    for (int tries = 0; tries < 50 && !chosen; tries++) {
+        scene *s = set_up();
+        os_handle thread;
+        s->patience = 100 * MILLISECOND;
+        assert_int_equal(os_thread_start(&thread, sleep_once, s), MPROC_OK);
+        while (!chosen && !atomic_load(&s->finished))
+            chosen = choose(&s->word) != 0;
+        os_thread_join(thread);
+        assert_int_equal(atomic_load(&s->finished), chosen ? 1 : 2);
+        tear_down(s);
+    }
+    assert_true(chosen);
 }
 
 static int found(void **state)
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(no_wake_up_is_lost_between_two),
         cmocka_unit_test(the_places_of_a_dead_one_are_free_again),
         cmocka_unit_test(the_sweep_wakes_whom_a_dead_waker_had_in_mind),
+        cmocka_unit_test(a_sleeper_that_was_chosen_says_so_even_if_its_time_is_up),
     };
     return cmocka_run_group_tests(tests, found, NULL);
 }
