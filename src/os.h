@@ -175,6 +175,8 @@ mproc_err os_process_wait(os_process *process, int64_t deadline);
 /* Never blocks, never reaps. RUNNING, EXITED, SIGNALED, CRASHED (Windows: a status >= 0xC0000000); LOST: ended, but its
  * status is not to be had (reaped by somebody else, or foreign). */
 void os_process_status(os_process *process, mproc_exit_status *status);
+/* Both at once: as os_process_status, and once it has ended, its pid is let go. */
+void os_process_collect(os_process *process, mproc_exit_status *status);
 void os_process_reap(os_process *process); /* after it has ended: lets its pid go. Once. */
 /* terminate: SIGTERM, or SIGKILL with `hard`; Windows: TerminateProcess with 15 or 9. Checks that the pid is still that process;
  * MPROC_OK also when it has ended. */

@@ -145,9 +145,9 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
         err = watch(adopted);
     if (err)
         log_write(MPROC_LOG_WARNING, "an orphan is not watched: %s", mproc_strerror(err));
+    /* Else the reference lasts until it has ended, as a child's in the list does. */
     if (err && adopted)
-        process_release(
-            adopted); /* else that reference lasts until it has ended, as a child's in the list does */
+        process_release(adopted);
     return true;
 }
 
@@ -155,21 +155,21 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
 static void collect(mproc_process *child)
 {
     mproc_exit_status seen;
-    if (child->ended)
+    if (child->ended || awaits_report(child))
         return;
-    os_process_status(&child->os, &seen);
-    if (seen.kind == MPROC_EXIT_RUNNING || awaits_report(child))
+    bool alone = child->waiting == 0;
+    (alone ? os_process_collect : os_process_status)(&child->os, &seen);
+    if (seen.kind == MPROC_EXIT_RUNNING)
         return;
+    child->reaped |= alone;
     bool clean;
     child->status = final_status(child, seen, &clean);
     child->ended = true;
     if (child->hooks)
         child->hooks->inherit(child->hooks_context, child);
+    /* Before its slot is free: should this process be killed in between, the next ancestor finds both. */
     if (!clean)
-        slot_each(
-            adopt,
-            &child
-                 ->slot); /* before its slot is free: killed in between, the next ancestor finds both */
+        slot_each(adopt, &child->slot);
     family_sweep(child->slot, clean);
     if (child->role == PROCESS_CHILD) {
         unlink_child(child);

@@ -129,6 +129,11 @@ void os_process_status(os_process *process, mproc_exit_status *status)
 }
 
 /* A pid is free when its last handle is closed. */
+void os_process_collect(os_process *process, mproc_exit_status *status)
+{
+    os_process_status(process, status);
+}
+
 void os_process_reap(os_process *process)
 {
     (void)process;
