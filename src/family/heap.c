@@ -184,13 +184,14 @@ static uint64_t block_size(uint64_t class)
 
 static uint64_t block_count(uint64_t class)
 {
-    return (ARENA_SPAN - HEAP_ALIGNMENT) / (block_size(class) + sizeof(uint64_t));
+    return (ARENA_SPAN - HEAP_LARGER_ALIGNMENT) / (block_size(class) + sizeof(uint64_t));
 }
 
 static arena_ref blocks_begin(arena_ref span, uint64_t class)
 {
     uint64_t words = block_count(class) * sizeof(uint64_t);
-    return span + (words + HEAP_ALIGNMENT - 1) / HEAP_ALIGNMENT * HEAP_ALIGNMENT;
+    return span +
+           (words + HEAP_LARGER_ALIGNMENT - 1) / HEAP_LARGER_ALIGNMENT * HEAP_LARGER_ALIGNMENT;
 }
 
 static bool alloc_in_span(uint64_t index, uint64_t class, slot_id owner, arena_ref *ref)

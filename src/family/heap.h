@@ -8,7 +8,8 @@
 
 #include "slot.h"
 
-#define HEAP_ALIGNMENT 64
+#define HEAP_ALIGNMENT 64         /* of every block... */
+#define HEAP_LARGER_ALIGNMENT 128 /* ...and of those that are larger than that */
 
 /* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);

@@ -36,7 +36,7 @@ static arena_ref alloc(size_t size, slot_id owner)
 {
     arena_ref ref = 0;
     assert_int_equal(heap_alloc(size, owner, &ref), MPROC_OK);
-    assert_int_equal(ref % HEAP_ALIGNMENT, 0);
+    assert_int_equal(ref % (size > HEAP_ALIGNMENT ? HEAP_LARGER_ALIGNMENT : HEAP_ALIGNMENT), 0);
     assert_true(arena_contains(arena_at(ref), size));
     return ref;
 }
