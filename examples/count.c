@@ -16,7 +16,7 @@
 enum { COUNTED = 0, SOME_UNREADABLE = 1, NOT_COUNTED = 2 };
 
 #define BLOCK_SIZE 65536
-#define ERRORS_KEPT 1024 /* of further files, the kind of error is known but not its words */
+#define MOST_ERRORS 65536 /* of further files, the kind of error is known but not its words */
 
 struct counts {
     uint64_t lines;
@@ -68,7 +68,8 @@ struct job {
     const struct count_options *options;
     struct walk_files files;
     mproc_results *results;
-    mproc_task_error *errors; /* ERRORS_KEPT of them */
+    mproc_task_error *errors;
+    size_t error_capacity;
     size_t error_count;
     bool failed; /* something was unreadable */
 };
@@ -86,7 +87,7 @@ static mproc_err map_files(struct job *job, mproc_bytes *items)
     err = mproc_pool_map_bytes(
         pool, count_file, items, job->files.count, &job->results,
         &(mproc_map_options){.errors = job->errors,
-                             .error_capacity = ERRORS_KEPT,
+                             .error_capacity = job->error_capacity,
                              .error_count = &job->error_count,
                              .progress = host_is_terminal(stderr) ? show_progress : NULL});
     mproc_pool_free(pool);
@@ -96,7 +97,8 @@ static mproc_err map_files(struct job *job, mproc_bytes *items)
 static mproc_err count_files(struct job *job)
 {
     mproc_bytes *items = calloc(job->files.count + 1, sizeof *items);
-    job->errors = calloc(ERRORS_KEPT, sizeof *job->errors);
+    job->error_capacity = job->files.count < MOST_ERRORS ? job->files.count : MOST_ERRORS;
+    job->errors = calloc(job->error_capacity + 1, sizeof *job->errors);
     mproc_err err = MPROC_ENOMEM;
     if (items != NULL && job->errors != NULL)
         err = map_files(job, items);
@@ -113,7 +115,7 @@ static bool print_counts(struct job *job, FILE *output)
         const void *reply = NULL;
         mproc_err err = mproc_results_get(job->results, i, &reply, NULL);
         if (err != MPROC_OK) {
-            bool kept = failures < ERRORS_KEPT;
+            bool kept = failures < job->error_capacity;
             complain(&job->failed, job->files.paths[i],
                      kept ? job->errors[failures].message : mproc_strerror(err));
             failures++;
