@@ -81,7 +81,8 @@ static bool awaits_report(const mproc_process *child)
     mproc_exit_status status;
     bool clean;
     return child->os.foreign && child->role == PROCESS_CHILD &&
-           !slot_reported(child->slot, &status, &clean) && forkserver_is_alive();
+           !slot_reported(child->slot, &status, &clean) &&
+           forkserver_is_alive(child->server);
 }
 
 static void reap(mproc_process *child)
@@ -125,6 +126,7 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
     if (atomic_load(&orphan->parent) != parent || !slot_is(id, SLOT_LIVING) ||
         !atomic_compare_exchange_strong(&orphan->parent, &parent, family.self))
         return true;
+    uint64_t born = atomic_load(&orphan->born); /* 0: its parent was killed before it told */
     mproc_process *adopted = malloc(sizeof *adopted + SLOT_NAME);
     if (adopted) {
         *adopted = (mproc_process){.role = PROCESS_ADOPTED,
@@ -134,7 +136,7 @@ static bool adopt(slot_id id, slot *orphan, void *dead)
                                    .slot = id,
                                    .reaped = true,
                                    .os = {.pid = atomic_load(&orphan->pid),
-                                          .born = atomic_load(&orphan->born),
+                                          .born = born ? born : os_birth_time(),
                                           .handle = OS_NO_HANDLE,
                                           .extra = OS_NO_HANDLE,
                                           .foreign = true}};

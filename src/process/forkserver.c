@@ -9,6 +9,7 @@
 static os_mutex lock;
 static os_process server;
 static os_handle channel; /* no server when there is none */
+static unsigned current;  /* how many servers there have been */
 
 void forkserver_begin(void)
 {
@@ -53,8 +54,10 @@ static mproc_err start(void)
         os_handle_close(ends[1]);
         if (err)
             os_handle_close(ends[0]);
-        else
+        else {
             channel = ends[0];
+            current++;
+        }
     }
     gate_leave();
     if (!err)
@@ -62,7 +65,7 @@ static mproc_err start(void)
     return err;
 }
 
-mproc_err forkserver_start_child(slot_id id, os_process *child)
+mproc_err forkserver_start_child(slot_id id, os_process *child, unsigned *incarnation)
 {
     os_mutex_lock(&lock);
     mproc_err err = MPROC_EBROKEN;
@@ -73,15 +76,17 @@ mproc_err forkserver_start_child(slot_id id, os_process *child)
         if (err == MPROC_EBROKEN)
             stop();
     }
+    if (!err)
+        *incarnation = current;
     os_mutex_unlock(&lock);
     return err;
 }
 
-bool forkserver_is_alive(void)
+bool forkserver_is_alive(unsigned incarnation)
 {
     mproc_exit_status status = {.kind = MPROC_EXIT_LOST};
     os_mutex_lock(&lock);
-    if (running())
+    if (running() && incarnation == current)
         os_process_status(&server, &status);
     os_mutex_unlock(&lock);
     return status.kind == MPROC_EXIT_RUNNING;

@@ -7,8 +7,9 @@
 void forkserver_begin(void);
 void forkserver_after_fork(void);
 /* Starts the server when there is none, or when it has died. */
-mproc_err forkserver_start_child(slot_id id, os_process *child);
-bool forkserver_is_alive(void);
+mproc_err forkserver_start_child(slot_id id, os_process *child, unsigned *incarnation);
+/* Whether that very one lives, which can still report how its children end. */
+bool forkserver_is_alive(unsigned incarnation);
 void forkserver_end(void);
 
 /* In the server: does not return there, but in each child, with its slot. */

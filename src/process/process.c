@@ -208,7 +208,7 @@ static mproc_err start_fresh(mproc_process *process, os_process *child)
     if (err || (err = entry_record(process, process->slot)))
         return err;
     if (process->method == MPROC_FORKSERVER)
-        return forkserver_start_child(process->slot, child);
+        return forkserver_start_child(process->slot, child, &process->server);
     return entry_spawn(child, ENTRY_CHILD, process->slot, OS_NO_HANDLE,
                        process->daemon ? line : NULL);
 }

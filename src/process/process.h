@@ -37,6 +37,7 @@ struct mproc_process {
     process_phase phase;
     slot_id slot;
     os_process os;
+    unsigned server;  /* which incarnation of the forkserver made it */
     unsigned waiting; /* threads inside os_process_wait: the pid must stay theirs */
     bool asked;       /* by terminate or kill */
     bool ended;       /* `status` is final, the slot is swept */
