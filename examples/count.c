@@ -70,7 +70,6 @@ struct job {
     mproc_results *results;
     mproc_task_error *errors;
     size_t error_capacity;
-    size_t error_count;
     bool failed; /* something was unreadable */
 };
 
@@ -88,7 +87,6 @@ static mproc_err map_files(struct job *job, mproc_bytes *items)
         pool, count_file, items, job->files.count, &job->results,
         &(mproc_map_options){.errors = job->errors,
                              .error_capacity = job->error_capacity,
-                             .error_count = &job->error_count,
                              .progress = host_is_terminal(stderr) ? show_progress : NULL});
     mproc_pool_free(pool);
     return job->results != NULL ? MPROC_OK : err;
