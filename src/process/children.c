@@ -81,8 +81,7 @@ static bool awaits_report(const mproc_process *child)
     mproc_exit_status status;
     bool clean;
     return child->os.foreign && child->role == PROCESS_CHILD &&
-           !slot_reported(child->slot, &status, &clean) &&
-           forkserver_is_alive(child->server);
+           !slot_reported(child->slot, &status, &clean) && forkserver_is_alive(child->server);
 }
 
 static void reap(mproc_process *child)
@@ -286,10 +285,14 @@ bool children_has_ended(mproc_process *child)
     return collect_and_unlock(child);
 }
 
-static void await_report(const mproc_process *child)
+/* The child has ended: a report that is on its way is waited for beyond the deadline, but not for ever. */
+static void await_report(const mproc_process *child, int64_t deadline)
 {
     slot *of_child = slot_at(child->slot);
-    while (of_child && awaits_report(child)) {
+    int64_t patience = os_now() + GRACE;
+    if (patience < deadline)
+        patience = deadline;
+    while (of_child && awaits_report(child) && os_now() < patience) {
         uint32_t rung = atomic_load(&of_child->rung);
         if (awaits_report(child))
             park(&of_child->rung, rung, os_now() + BEAT, family.self);
@@ -307,12 +310,12 @@ mproc_err children_join(mproc_process *child, int64_t deadline)
     os_mutex_unlock(&lock);
     mproc_err err = os_process_wait(&child->os, deadline);
     if (!err && child->os.foreign)
-        await_report(child);
+        await_report(child, deadline);
     os_mutex_lock(&lock);
     child->waiting--;
     reap(child); /* somebody else may have collected it, but left it to the last one who waits */
     bool ended = collect_and_unlock(child);
-    return ended ? MPROC_OK : err;
+    return ended ? MPROC_OK : err ? err : MPROC_ETIMEDOUT;
 }
 
 mproc_err children_signal(mproc_process *child, bool hard)

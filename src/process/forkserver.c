@@ -52,9 +52,9 @@ static mproc_err start(void)
     if (!(err = os_forkserver_channel(ends))) {
         err = entry_spawn(&server, ENTRY_SERVER, 0, ends[1], line);
         os_handle_close(ends[1]);
-        if (err)
+        if (err) {
             os_handle_close(ends[0]);
-        else {
+        } else {
             channel = ends[0];
             current++;
         }
