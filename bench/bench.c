@@ -8,12 +8,14 @@
 #define MOST_ROUNDS 100
 #define LEAST_ROUNDS 5
 #define SECONDS_PER_ROW 3.0
+#define TOLERABLE 0.1 /* processors that others keep busy */
 
 struct bench_peer {
     struct raw_program program;
 };
 
 static int missed;
+static double began, used_by_others;
 
 void bench_check(bool good, const char *what)
 {
@@ -98,6 +100,10 @@ double bench_median(double *values, size_t count)
 
 void bench_title(const char *title, const char *unit)
 {
+    if (began == 0) {
+        began = raw_now();
+        used_by_others = raw_used_by_others();
+    }
     char ours[32], theirs[32];
     snprintf(ours, sizeof ours, "mproc [%s]", unit);
     snprintf(theirs, sizeof theirs, "other [%s]", unit);
@@ -159,6 +165,9 @@ void bench_missing(const char *what, const char *why)
 
 int bench_summary(void)
 {
+    double busy = (raw_used_by_others() - used_by_others) / (raw_now() - began);
+    if (busy > TOLERABLE)
+        printf("\nnot to be trusted: other programs kept %.1f processors busy meanwhile\n", busy);
     if (missed == 0)
         puts("\nevery bar was reached");
     else

@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -148,6 +149,30 @@ FILE *raw_output_of(const char *command)
 void raw_output_close(FILE *output)
 {
     pclose(output);
+}
+
+static double seconds_of(struct timeval time)
+{
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+double raw_used_by_others(void)
+{
+    double user, nice, system;
+    FILE *file = fopen("/proc/stat", "r");
+    bool known = file != NULL && fscanf(file, "cpu %lf %lf %lf", &user, &nice, &system) == 3;
+    if (file != NULL)
+        fclose(file);
+    if (!known)
+        return 0;
+    double used = (user + nice + system) / (double)sysconf(_SC_CLK_TCK);
+    const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    for (size_t i = 0; i < 2; i++) {
+        struct rusage own;
+        if (getrusage(whose[i], &own) == 0)
+            used -= seconds_of(own.ru_utime) + seconds_of(own.ru_stime);
+    }
+    return used;
 }
 
 bool raw_knows_processes(void)

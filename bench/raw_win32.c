@@ -140,6 +140,11 @@ void raw_output_close(FILE *output)
     _pclose(output);
 }
 
+double raw_used_by_others(void)
+{
+    return 0;
+}
+
 bool raw_knows_processes(void)
 {
     return false;

@@ -87,6 +87,28 @@ static void repeat(bool (*raw)(void), double figures[2])
     figures[0] = (raw_now() - begin) / BATCH;
 }
 
+static void start_and_join_by_fork(double figures[2])
+{
+    start_and_join(MPROC_FORK, figures);
+}
+
+static void repeat_raw_fork(double figures[2])
+{
+    repeat(raw_fork_and_wait, figures);
+}
+
+/* For samples that take long to prepare, and of which there are few. */
+static void median_batch(void (*batch)(double figures[2]), double figures[2])
+{
+    enum { BATCHES = 15 };
+    double seconds[BATCHES];
+    for (size_t i = 0; i < BATCHES; i++) {
+        batch(figures);
+        seconds[i] = figures[0];
+    }
+    figures[0] = bench_median(seconds, BATCHES);
+}
+
 static mproc_pool *pool;
 
 static void start_pool(int workers)
@@ -115,8 +137,7 @@ static void mproc_fork_sample(double argument, double figures[2])
 static void mproc_fork_crowd_sample(double count, double figures[2])
 {
     start_idle((int)count, MPROC_FORK);
-    start_and_join(MPROC_FORK, figures); /* to warm up */
-    start_and_join(MPROC_FORK, figures);
+    median_batch(start_and_join_by_fork, figures);
     end_idle();
 }
 
@@ -210,8 +231,7 @@ static void raw_fork_sample(double argument, double figures[2])
 static void raw_fork_crowd_sample(double count, double figures[2])
 {
     bench_check(raw_fork_idle((int)count), "to fork idle children");
-    repeat(raw_fork_and_wait, figures);
-    repeat(raw_fork_and_wait, figures);
+    median_batch(repeat_raw_fork, figures);
     raw_end_idle();
 }
 
