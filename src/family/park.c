@@ -15,6 +15,8 @@
 #define UNUSED UINT64_C(0)
 #define TAKEN UINT64_C(1)
 #define ASLEEP (UINT64_C(1) << 63)
+/* Of an owner: its signal is not ready, no other thread of that process may sleep there yet. */
+#define PREPARING (UINT64_C(1) << 63)
 
 static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
 {
@@ -45,7 +47,7 @@ static bool take(park_place *places, uint32_t index, slot_id self)
     park_place *place = &places[index];
     if (atomic_load(&place->owner) == self)
         return swap(&place->word, UNUSED, TAKEN);
-    if (!swap(&place->owner, 0, self))
+    if (!swap(&place->owner, 0, self | PREPARING))
         return false;
     os_signal *signal = signal_of(index);
     if (!signal || os_signal_init(signal, arena_nonce(), index)) {
@@ -53,7 +55,9 @@ static bool take(park_place *places, uint32_t index, slot_id self)
         return false;
     }
     raise_mark(places, index + 1);
-    return swap(&place->word, UNUSED, TAKEN);
+    atomic_store(&place->word, TAKEN);
+    atomic_store(&place->owner, self);
+    return true;
 }
 
 static uint32_t take_any(slot_id self, park_place **table)
@@ -138,10 +142,11 @@ void park_sweep(slot_id dead, bool clean)
     uint64_t high = places ? atomic_load(high_mark(places)) : 0;
     for (uint32_t i = 1; i < high && i < PARK_PLACES; i++) {
         uint64_t word = atomic_load(&places[i].word);
-        if (atomic_load(&places[i].owner) == dead) {
+        uint64_t owner = atomic_load(&places[i].owner);
+        if ((owner & ~PREPARING) == dead) {
             /* Word first: a place that is killed half-swept still belongs to the dead one. */
             atomic_store(&places[i].word, UNUSED);
-            swap(&places[i].owner, dead, 0);
+            swap(&places[i].owner, owner, 0);
         } else if (!clean && word != UNUSED && !wake(places, i, word)) {
             os_signal_post(signal_of(i)); /* TAKEN: maybe chosen by the dead one */
         }

@@ -100,10 +100,21 @@ bool host_temporary(char *path, size_t size)
     return snprintf(path, size, "%s", name) < (int)size;
 }
 
+/* Wine appends in two steps: one at a time. */
+static HANDLE open_alone(const char *path)
+{
+    for (;;) {
+        HANDLE file = CreateFileA(path, FILE_APPEND_DATA, FILE_SHARE_READ, NULL, OPEN_ALWAYS,
+                                  FILE_ATTRIBUTE_NORMAL, NULL);
+        if (file != INVALID_HANDLE_VALUE || GetLastError() != ERROR_SHARING_VIOLATION)
+            return file;
+        Sleep(0);
+    }
+}
+
 bool host_append(const char *path, const void *data, size_t size)
 {
-    HANDLE file = CreateFileA(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
-                              OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    HANDLE file = open_alone(path);
     if (file == INVALID_HANDLE_VALUE)
         return false;
     DWORD written = 0;
