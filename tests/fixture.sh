@@ -37,7 +37,7 @@ processes() {
             ;;
         *) continue ;;
         esac
-        echo "${folder#/proc/} $(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null)"
+        printf '%s %s\n' "${folder#/proc/}" "$(tr '\0' ' ' <"$folder/cmdline" 2>/dev/null)"
     done
 }
 
@@ -66,6 +66,10 @@ end)
     if [ -n "$left$files" ]; then
         echo "The tests left behind:"
         printf '%s\n' "$left" "$files"
+        # The next run is not to find them again.
+        printf '%s\n' "$left" | while read -r pid rest; do
+            [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || :
+        done
         exit 1
     fi
     ;;
