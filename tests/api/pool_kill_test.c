@@ -110,7 +110,8 @@ static void check_each_once(const test_path *path, const noting_item *items,
     free(begun);
 }
 
-static void map_under_fire(mproc_pool *pool, size_t count, size_t chunk_size, unsigned seed)
+/* How many failed. */
+static size_t map_under_fire(mproc_pool *pool, size_t count, size_t chunk_size, unsigned seed)
 {
     test_path path;
     new_file(&path);
@@ -139,6 +140,7 @@ static void map_under_fire(mproc_pool *pool, size_t count, size_t chunk_size, un
     free(answers);
     free(errors);
     remove_file(&path);
+    return failed;
 }
 
 static void each_item_is_accounted_for_once_whoever_is_killed(void **state)
@@ -148,8 +150,10 @@ static void each_item_is_accounted_for_once_whoever_is_killed(void **state)
     const size_t count = host_has_signals() ? 4000 : 500;
     mproc_pool *pool = new_pool(4);
     meet_workers(pool, 4, NULL);
+    size_t failed = 0;
     for (unsigned round = 0; round < rounds; round++)
-        map_under_fire(pool, count, round % 2 ? 16 : 1, round * 7919 + 1);
+        failed += map_under_fire(pool, count, round % 2 ? 16 : 1, round * 7919 + 1);
+    assert_true(failed > 0);
     map_squares(pool, 1000, 0);
     end_pool(pool);
 }
