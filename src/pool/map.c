@@ -262,24 +262,27 @@ static void report_progress(const map_call *call, bool at_end)
 
 typedef enum { MAP_RUNS, MAP_DONE, MAP_STOPPED } map_state;
 
-static map_state look(map_call *call)
+/* Under the lock, for a hook may be blaming a dead worker for an item meanwhile. */
+static map_state look_locked(mproc_pool *pool, const pool_job *job, bool *lost)
 {
-    mproc_pool *pool = call->pool;
-    pools_lock();
-    bool stopped = pool->terminated || pool->broken;
-    pools_unlock();
-    if (stopped)
+    if (pool->terminated || pool->broken)
         return MAP_STOPPED;
-    uint64_t word = pool->job;
-    if (!job_is_settled(pool->shared, word))
+    if (!job_is_settled(pool->shared, pool->job))
         return MAP_RUNS;
     /* Before the items: one that is quiet now leaves no item unfinished later. */
-    bool quiet = job_is_quiet(pool->shared, word);
-    if (job_find(call->job, OUTCOME_NONE, 0, call->count) == call->count)
-        return MAP_DONE;
-    if (quiet)
+    *lost = job_is_quiet(pool->shared, pool->job);
+    return job_find(job, OUTCOME_NONE, 0, job->count) == job->count ? MAP_DONE : MAP_RUNS;
+}
+
+static map_state look(map_call *call)
+{
+    bool lost = false;
+    pools_lock();
+    map_state state = look_locked(call->pool, call->job, &lost);
+    pools_unlock();
+    if (state == MAP_RUNS && lost)
         hand_out_lost(call);
-    return MAP_RUNS;
+    return state;
 }
 
 static map_state await_items(map_call *call)

@@ -27,9 +27,19 @@ void children_begin(void)
     os_mutex_init(&lock);
 }
 
+/* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps leak checkers calm. */
+static struct {
+    mproc_process *children;
+    os_watcher *monitor;
+} inherited;
+
 void children_after_fork(void)
 {
     os_mutex_init(&lock);
+    if (monitor || children) {
+        inherited.children = children;
+        inherited.monitor = monitor;
+    }
     children = newest = NULL;
     latecomers = 0;
     ending = used = false;

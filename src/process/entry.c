@@ -33,7 +33,7 @@ mproc_err entry_record(const mproc_process *process, slot_id id)
     *record = (start_record){.target = target,
                              .args_size = process->args_size,
                              .method = family.method,
-                             .log_level = log_get_level(),
+                             .log_level = (int32_t)log_get_level(),
                              .interruptible = family.interruptible,
                              .identity = process_identity_of(process)};
     if (process->args_size)
@@ -43,18 +43,14 @@ mproc_err entry_record(const mproc_process *process, slot_id id)
     return MPROC_OK;
 }
 
-mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, os_handle channel,
-                      const os_lifeline *mortal)
+mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, const os_lifeline *line,
+                      bool mortal, os_handle channel)
 {
-    const os_lifeline *line;
-    mproc_err err = family_lifeline(&line);
-    if (err)
-        return err;
     char text[OS_SPAWN_TEXT];
-    snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64,
-             kind == ENTRY_SERVER ? "server" : "child", id, arena_extent());
+    snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64, kind == ENTRY_SERVER ? "server" : "child",
+             id, arena_extent());
     const os_handle handles[] = {arena_handle(), line->watch, channel};
-    return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal);
+    return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal ? line : NULL);
 }
 
 /* Without scanf: see text.h. */

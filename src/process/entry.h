@@ -8,9 +8,10 @@ typedef enum { ENTRY_CHILD, ENTRY_SERVER } entry_kind;
 
 /* What a child that is no copy of its parent must be told. Its block belongs to the child. */
 mproc_err entry_record(const mproc_process *process, slot_id slot);
-/* Spawns this executable as that. `channel`: a server's; else OS_NO_HANDLE. `mortal`: it ends with this process. */
-mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id slot, os_handle channel,
-                      const os_lifeline *mortal);
+/* Spawns this executable as that. `line`: this process's; `mortal`: the child ends with it. `channel`: a server's, else
+ * OS_NO_HANDLE. */
+mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id slot, const os_lifeline *line,
+                      bool mortal, os_handle channel);
 
 /* In what was spawned: the other end of entry_spawn's text. False: nobody here wrote it. */
 bool entry_parse(const os_entry *entry, entry_kind *kind, slot_id *id, uint64_t *arena_bytes);

@@ -50,7 +50,7 @@ static mproc_err start(void)
         return err;
     gate_enter();
     if (!(err = os_forkserver_channel(ends))) {
-        err = entry_spawn(&server, ENTRY_SERVER, 0, ends[1], line);
+        err = entry_spawn(&server, ENTRY_SERVER, 0, line, true, ends[1]);
         os_handle_close(ends[1]);
         if (err) {
             os_handle_close(ends[0]);

@@ -209,8 +209,7 @@ static mproc_err start_fresh(mproc_process *process, os_process *child)
         return err;
     if (process->method == MPROC_FORKSERVER)
         return forkserver_start_child(process->slot, child, &process->server);
-    return entry_spawn(child, ENTRY_CHILD, process->slot, OS_NO_HANDLE,
-                       process->daemon ? line : NULL);
+    return entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, OS_NO_HANDLE);
 }
 
 static void undo(os_process *child)

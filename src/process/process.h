@@ -34,7 +34,7 @@ struct mproc_process {
     void *hooks_context;
 
     /* Of the children's lock. */
-    process_phase phase;
+    _Atomic int phase; /* process_phase; STARTED once `os` is set */
     slot_id slot;
     os_process os;
     unsigned server;  /* which incarnation of the forkserver made it */
