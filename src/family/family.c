@@ -17,6 +17,7 @@ static _Atomic bool stranger;
 
 static os_mutex line_lock;
 static os_lifeline line;
+static _Atomic bool line_made;
 
 /* In the child of every fork. Only the real parent may hold its life line, else nobody learns of its end. */
 static void in_forked_child(void)
@@ -117,6 +118,7 @@ mproc_err family_after_fork(slot_id self)
     os_handle_close(family.parent_watch);
     family.parent_watch = line.watch;
     line = (os_lifeline){OS_NO_HANDLE, OS_NO_HANDLE};
+    atomic_store(&line_made, false);
     os_mutex_init(&line_lock);
     gate_init();
     family.forked = true;
@@ -143,13 +145,17 @@ mproc_err family_parent_watch(os_handle *watch)
 mproc_err family_lifeline(const os_lifeline **own)
 {
     mproc_err err = MPROC_OK;
-    os_mutex_lock(&line_lock);
-    if (line.watch == OS_NO_HANDLE) {
-        gate_enter();
-        err = os_lifeline_create(&line);
-        gate_leave();
+    /* Once it is there it is had without the lock: some ask from inside the gate, which stands after it. */
+    if (!atomic_load_explicit(&line_made, memory_order_acquire)) {
+        os_mutex_lock(&line_lock);
+        if (line.watch == OS_NO_HANDLE) {
+            gate_enter();
+            err = os_lifeline_create(&line);
+            gate_leave();
+        }
+        atomic_store_explicit(&line_made, !err, memory_order_release);
+        os_mutex_unlock(&line_lock);
     }
-    os_mutex_unlock(&line_lock);
     if (!err)
         *own = &line;
     return err;
