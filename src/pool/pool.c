@@ -87,6 +87,7 @@ static mproc_err start_worker(pool_seat *seat)
     mproc_process *before = err ? NULL : seat->process;
     if (!err) {
         seat->process = worker;
+        process_retain(worker); /* it may end, and its successor sit here, before its start has returned */
         pool->hooks_left++;
     }
     pools_unlock();
@@ -100,6 +101,7 @@ static mproc_err start_worker(pool_seat *seat)
     else if (pool->terminated || pool->broken)
         mproc_process_kill(worker); /* it had no process yet when the others were killed */
     pools_unlock();
+    mproc_process_free(worker);
     return err;
 }
 
