@@ -182,7 +182,8 @@ static void fill_twice(const size_t *sizes, size_t count)
         size_t size = sizes[i % count], blocks = fill(size, owner);
         if (i < count)
             first[i] = blocks;
-        assert_int_equal(blocks, first[i % count]);
+        /* Where the search begins decides about the last one at each end. */
+        assert_true(blocks + 2 >= first[i % count] && blocks <= first[i % count] + 2);
         assert_true(blocks * size > arena_capacity() / 2);
         assert_true(blocks * size < arena_capacity());
         heap_sweep(owner, family.self);
