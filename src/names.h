@@ -228,6 +228,7 @@
 #define records_each mproc__records_each
 #define records_free mproc__records_free
 #define records_inherit mproc__records_inherit
+#define records_join mproc__records_join
 #define records_reserve mproc__records_reserve
 #define records_reset mproc__records_reset
 

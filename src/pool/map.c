@@ -343,9 +343,7 @@ static void finish(map_call *call)
     mproc_pool *pool = call->pool;
     pools_lock();
     pool->job = 0;
-    for (size_t i = 0; i < pool->estate_count; i++)
-        records_free(&pool->estates[i], family.self);
-    pool->estate_count = 0;
+    records_free(&pool->estate, family.self);
     pool->crash_count = 0;
     pools_unlock();
     retire_job(call);

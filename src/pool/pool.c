@@ -128,14 +128,10 @@ static void blame(mproc_pool *pool, pool_worker *worker, mproc_process *process)
 /* What it had said of its items outlives it. */
 static void keep_records(mproc_pool *pool, pool_worker *worker)
 {
-    if (pool->job && atomic_load(&worker->serial) == job_at(pool->job)->serial &&
-        atomic_load(&worker->records) &&
-        pool_grow((void **)&pool->estates, &pool->estate_capacity, pool->estate_count,
-                  sizeof *pool->estates)) {
-        atomic_store(&pool->estates[pool->estate_count++], atomic_exchange(&worker->records, 0));
-        return;
-    }
-    records_free(&worker->records, family.self);
+    if (pool->job && atomic_load(&worker->serial) == job_at(pool->job)->serial)
+        records_join(&pool->estate, &worker->records);
+    else
+        records_free(&worker->records, family.self);
 }
 
 static void kill_workers(mproc_pool *pool)
@@ -249,7 +245,6 @@ static void release(mproc_pool *pool)
     heap_free(pool->spare, family.self);
     heap_free(pool->shared_ref, family.self);
     free(pool->retired);
-    free(pool->estates);
     free(pool->crashes);
     free(pool->args);
     free(pool);

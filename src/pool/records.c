@@ -84,6 +84,18 @@ void records_inherit(record_chain *chain, slot_id dead, slot_id heir)
         heap_give(ref, dead, heir);
 }
 
+void records_join(record_chain *chain, record_chain *from)
+{
+    arena_ref head = atomic_exchange(from, 0);
+    chunk *last = chunk_at(head);
+    if (!last)
+        return;
+    while (last->next)
+        last = chunk_at(last->next);
+    last->next = atomic_load(chain);
+    atomic_store(chain, head);
+}
+
 void records_each(record_chain *chain, void (*visit)(const record *, void *), void *context)
 {
     for (const chunk *at = chunk_at(atomic_load(chain)); at; at = chunk_at(at->next)) {

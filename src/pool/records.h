@@ -28,6 +28,8 @@ void records_reset(record_chain *chain, slot_id self);
 void records_free(record_chain *chain, slot_id self);
 /* Makes a dead worker's chunks another process's. */
 void records_inherit(record_chain *chain, slot_id dead, slot_id heir);
+/* Moves all chunks, which are the caller's, from one chain to another. */
+void records_join(record_chain *chain, record_chain *from);
 void records_each(record_chain *chain, void (*visit)(const record *record, void *context),
                   void *context);
 

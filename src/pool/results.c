@@ -28,8 +28,7 @@ static void each_record(mproc_pool *pool, const pool_job *job,
         if (atomic_load(&worker->serial) == job->serial)
             records_each(&worker->records, visit, context);
     }
-    for (size_t i = 0; i < pool->estate_count; i++)
-        records_each(&pool->estates[i], visit, context);
+    records_each(&pool->estate, visit, context);
     pools_unlock();
 }
 
