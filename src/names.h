@@ -94,6 +94,8 @@
 #define posix_has_ended mproc__posix_has_ended
 #define posix_hold_sentinel mproc__posix_hold_sentinel
 #define posix_is_interruptible mproc__posix_is_interruptible
+#define posix_is_own_thread mproc__posix_is_own_thread
+#define posix_leave_own_thread mproc__posix_leave_own_thread
 #define posix_nap mproc__posix_nap
 #define posix_own_path mproc__posix_own_path
 #define posix_pipe mproc__posix_pipe

@@ -157,7 +157,8 @@ typedef struct os_process {
 uint64_t os_birth_time(void); /* of the clock by which the system stamps new processes */
 int64_t os_getpid(void);
 
-/* A copy of this process. *in_child tells the two apart; in the child, `child` is untouched. */
+/* A copy of this process. *in_child tells the two apart; in the child, `child` is untouched. Forked by
+ * a thread of mproc's own it has the signal mask of the thread that started that one. */
 mproc_err os_fork(os_process *child, bool *in_child);
 /* `in_raw_child` is called in the child of every fork, by mproc or not (pthread_atfork). Windows: nothing. */
 void os_on_fork(void (*in_raw_child)(void));

@@ -93,10 +93,14 @@ void posix_run_fork_handlers(void)
 
 mproc_err os_fork(os_process *child, bool *in_child)
 {
+    /* Asked before: the answer's page need not be faulted in by each child. */
+    bool own_thread = posix_is_own_thread();
     prepare_stdin();
     pid_t pid = fork();
     if (pid < 0)
         return posix_error(errno);
+    if (pid == 0 && own_thread)
+        posix_leave_own_thread();
     *in_child = pid == 0;
     if (pid > 0)
         *child = (os_process){
@@ -140,6 +144,7 @@ void posix_sentinel_pipe(int ends[2])
 mproc_err os_fork(os_process *child, bool *in_child)
 {
     int sentinel[2];
+    bool own_thread = posix_is_own_thread();
     posix_sentinel_pipe(sentinel);
     prepare_stdin();
     pid_t pid = fork();
@@ -148,6 +153,8 @@ mproc_err os_fork(os_process *child, bool *in_child)
         os_handle_close(sentinel[0]);
         if (sentinel[1] >= 0)
             posix_hold_sentinel(sentinel[1]);
+        if (own_thread)
+            posix_leave_own_thread();
     } else {
         os_handle_close(sentinel[1]);
     }

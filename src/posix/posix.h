@@ -39,6 +39,13 @@ bool posix_is_interruptible(void);
 /* Sleeps for so long, but not beyond the deadline. MPROC_OK or MPROC_EINTR. */
 mproc_err posix_nap(int64_t nanoseconds, int64_t deadline);
 
+/* ---- thread.c ---- */
+
+/* Whether os_thread_start made this thread, and all its signals are blocked. Then a child
+ * that it forks calls the other one: it gets the mask of the thread that made this one. */
+bool posix_is_own_thread(void);
+void posix_leave_own_thread(void);
+
 /* ---- process.c ---- */
 
 /* A descriptor of the caller's own that becomes readable when the process has ended; -1: errno, and

@@ -115,15 +115,31 @@ void os_rwlock_write_end(os_rwlock *lock)
     must(pthread_rwlock_unlock(&rwlock_of(lock)->lock));
 }
 
+/* In a thread of mproc's own: the mask of the thread that made it. A forked child wants that one. */
+static _Thread_local const sigset_t *outer_mask;
+
+bool posix_is_own_thread(void)
+{
+    return outer_mask != NULL;
+}
+
+void posix_leave_own_thread(void)
+{
+    pthread_sigmask(SIG_SETMASK, outer_mask, NULL);
+    outer_mask = NULL;
+}
+
 typedef struct start {
     void (*run)(void *);
     void *argument;
+    sigset_t outer_mask;
 } start;
 
 static void *run_thread(void *data)
 {
     start begin = *(start *)data;
     free(data);
+    outer_mask = &begin.outer_mask;
     begin.run(begin.argument);
     return NULL;
 }
@@ -152,6 +168,7 @@ mproc_err os_thread_start(os_handle *thread, void (*run)(void *), void *argument
         sigfillset(&all);
         pthread_attr_setstacksize(&attributes, stack_size());
         pthread_sigmask(SIG_SETMASK, &all, &before);
+        begin->outer_mask = outer_mask ? *outer_mask : before;
         failure = pthread_create(&made, &attributes, run_thread, begin);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         pthread_attr_destroy(&attributes);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -117,6 +118,66 @@ static void signal_ends_a_join_when_the_program_asked_for_it(void **state)
 {
     (void)state;
     assert_int_equal(run_role("be_interrupted", NULL, NULL)->code, 0);
+}
+
+/* ---- a pool's successors ---- */
+
+static note farewell;
+
+static void say_farewell(int number)
+{
+    int file = open(farewell.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0)
+        close(file);
+    _exit(number);
+}
+
+/* The first item ends its worker; the others' worker is one that the monitor has started. */
+static int be_replaced(mproc_task *task)
+{
+    sigset_t mask;
+    if (mproc_task_index(task) == 0)
+        raise(SIGKILL);
+    farewell = *(const note *)mproc_task_input(task, NULL);
+    signal(SIGTERM, say_farewell);
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(&mask, number) == 1 && number != SIGUSR2)
+            return number;
+    }
+    return sigismember(&mask, SIGUSR2) == (mproc_get_start_method() == MPROC_FORK) ? 0 : SIGUSR2;
+}
+
+/* Forked children keep what their pool's maker has blocked. */
+static int leave_pool_with_successor(int argc, char **argv)
+{
+    (void)argc;
+    sigset_t mask;
+    mproc_pool *pool;
+    mproc_task_error errors[3] = {{.index = 99}};
+    size_t failed = 0;
+    const note notes[] = {note_at(argv[0]), note_at(argv[0]), note_at(argv[0])};
+    const mproc_map_options options = {
+        .errors = errors, .error_capacity = COUNT_OF(errors), .error_count = &failed};
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &mask, NULL);
+    if (mproc_pool_create(&pool, &(mproc_pool_options){.workers = 1}))
+        return 101;
+    mproc_pool_map(pool, be_replaced, notes, sizeof notes[0], COUNT_OF(notes), NULL, 0, &options);
+    if (errors[0].index != 0 || errors[0].err != MPROC_ECRASHED)
+        return 102;
+    return failed > 1 ? errors[1].code : 0; /* the pool is left to the exit */
+}
+
+static void successor_of_a_worker_has_its_signals_and_obeys_them(void **state)
+{
+    (void)state;
+    note gone = new_note("gone");
+    assert_int_equal(run_role("leave_pool_with_successor", gone.path, NULL)->code, 0);
+    bool obeyed = find_note(&gone, NULL, 0);
+    drop_note(&gone);
+    assert_true(obeyed);
 }
 
 /* ---- reaping ---- */
@@ -381,6 +442,7 @@ static void forkserver_survives_an_interrupt_and_is_replaced_when_killed(void **
 }
 
 static const role roles[] = {{"be_interrupted", be_interrupted},
+                             {"leave_pool_with_successor", leave_pool_with_successor},
                              {"ignore_children", ignore_children},
                              {"reap_children", reap_children},
                              {"reap_foreign_child", reap_foreign_child},
@@ -398,6 +460,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(signals_end_no_join),
         cmocka_unit_test(starts_survive_signals),
         cmocka_unit_test(signal_ends_a_join_when_the_program_asked_for_it),
+        cmocka_unit_test(successor_of_a_worker_has_its_signals_and_obeys_them),
         cmocka_unit_test(host_may_ignore_its_children),
         cmocka_unit_test(host_may_reap_all_children),
         cmocka_unit_test(children_of_the_host_are_left_to_it),
