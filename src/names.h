@@ -130,10 +130,10 @@
 #define slot_disown mproc__slot_disown
 #define slot_each mproc__slot_each
 #define slot_enter mproc__slot_enter
-#define slot_finish mproc__slot_finish
 #define slot_free mproc__slot_free
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
+#define slot_pid mproc__slot_pid
 #define slot_report mproc__slot_report
 #define slot_reported mproc__slot_reported
 
@@ -143,6 +143,7 @@
 #define heap_free mproc__heap_free
 #define heap_give mproc__heap_give
 #define heap_sweep mproc__heap_sweep
+#define heap_was_used_by mproc__heap_was_used_by
 #define heap_used mproc__heap_used
 
 /* family/park.h */
@@ -174,6 +175,8 @@
 #define family_take mproc__family_take
 #define family_lifeline mproc__family_lifeline
 #define family_parent_watch mproc__family_parent_watch
+#define family_disown mproc__family_disown
+#define family_withdraw mproc__family_withdraw
 #define family_sweep mproc__family_sweep
 
 /* family/settings.h */
@@ -195,6 +198,7 @@
 #define children_begin_start mproc__children_begin_start
 #define children_cancel_start mproc__children_cancel_start
 #define children_end mproc__children_end
+#define children_have_orphans mproc__children_have_orphans
 #define children_has_ended mproc__children_has_ended
 #define children_join mproc__children_join
 #define children_list mproc__children_list

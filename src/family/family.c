@@ -107,7 +107,7 @@ mproc_err family_take(slot_id self)
     family.daemon = mine->daemon;
     slot *parent = slot_at(family.parent);
     if (parent) {
-        family.parent_pid = atomic_load(&parent->pid);
+        family.parent_pid = slot_pid(family.parent);
         memcpy(family.parent_name, parent->name, sizeof family.parent_name);
     }
     return slot_enter(self, os_getpid());
@@ -161,20 +161,30 @@ mproc_err family_lifeline(const os_lifeline **own)
     return err;
 }
 
-/* Children that were being made when their parent died: they find their slot taken back, and end. */
-static bool disown_child(slot_id id, slot *child, void *dead)
+void family_withdraw(slot_id id, slot_id charged)
 {
-    if (atomic_load(&child->parent) == *(slot_id *)dead)
-        slot_disown(id);
+    if (!slot_disown(id, charged, family.self))
+        return;
+    heap_sweep(id, family.self); /* its start record */
+    slot_free(id);
+}
+
+static bool withdraw_from(slot_id id, slot *child, void *dead)
+{
+    (void)child;
+    family_withdraw(id, *(slot_id *)dead);
     return true;
+}
+
+void family_disown(slot_id dead)
+{
+    slot_each(withdraw_from, &dead);
 }
 
 void family_sweep(slot_id dead, bool clean)
 {
-    if (!clean) {
-        slot_each(disown_child, &dead);
+    if (!clean)
         heap_sweep(dead, family.self);
-    }
     park_sweep(dead, clean);
     slot_free(dead);
 }

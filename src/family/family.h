@@ -38,6 +38,11 @@ mproc_err family_parent_watch(os_handle *watch);
 /* The own life line, made when first needed. */
 mproc_err family_lifeline(const os_lifeline **line);
 
+/* Takes back the slot of a child that has not come to life; `charged`, who claimed it, is dead or this process. One that
+ * has come to life stays. */
+void family_withdraw(slot_id id, slot_id charged);
+/* All children that a proven dead member was just making: they find their slots taken back, and end. */
+void family_disown(slot_id dead);
 /* Frees what a proven dead member held, and its slot. `clean`: it held nothing. */
 void family_sweep(slot_id dead, bool clean);
 

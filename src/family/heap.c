@@ -123,24 +123,32 @@ static bool find_and_claim(uint64_t begin, uint64_t end, uint64_t count, slot_id
     return false;
 }
 
+/* Where this process has found room last, and how far it has ever seen spans in use. */
+static _Atomic uint64_t next_fit, seen_in_use;
+
 /* The spans stay CLAIMED by `self`, and committed. */
 static mproc_err take_spans(uint64_t count, slot_id self, uint64_t *first)
 {
-    static _Atomic uint64_t hint;
-    uint64_t end = span_count(), start = atomic_load_explicit(&hint, memory_order_relaxed);
+    uint64_t end = span_count(), high = atomic_load_explicit(&seen_in_use, memory_order_relaxed);
+    uint64_t start = atomic_load_explicit(&next_fit, memory_order_relaxed);
     if (count > end || count > RUN_MAX)
         return MPROC_ENOMEM;
-    if (start >= end)
-        start = 0;
-    if (!find_and_claim(start, end, count, self, first) &&
-        !find_and_claim(0, start + count < end ? start + count : end, count, self, first))
+    /* What was in use before comes before what never was: else free memory would be left behind, and the
+     * committed part grow without end. */
+    uint64_t known = high + count < end ? high + count : end;
+    if (!find_and_claim(start < high ? start : high, high, count, self, first) &&
+        !find_and_claim(0, known, count, self, first) &&
+        !find_and_claim(high, end, count, self, first))
         return MPROC_ENOMEM;
     mproc_err err = arena_commit(span_at(*first), count * ARENA_SPAN);
     if (err) {
         unclaim(states(*first + count, NULL) + *first, count, self);
         return err;
     }
-    atomic_store_explicit(&hint, *first + count, memory_order_relaxed);
+    atomic_store_explicit(&next_fit, *first + count, memory_order_relaxed);
+    while (high < *first + count &&
+           !atomic_compare_exchange_weak(&seen_in_use, &high, *first + count)) {
+    }
     return MPROC_OK;
 }
 
@@ -249,10 +257,20 @@ static mproc_err alloc_small(uint64_t class, slot_id owner, arena_ref *ref)
 
 /* ---- both ---- */
 
+static _Atomic slot_id
+    allocator; /* whose allocations this process has last made: after a fork, not its own */
+
+bool heap_was_used_by(slot_id self)
+{
+    return atomic_load_explicit(&allocator, memory_order_relaxed) == self;
+}
+
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref)
 {
     if (size == 0)
         return MPROC_EINVAL;
+    if (!heap_was_used_by(owner))
+        atomic_store_explicit(&allocator, owner, memory_order_relaxed);
     if (size > arena_capacity())
         return MPROC_ENOMEM;
     for (uint64_t class = 0; class < CLASSES; class ++) {

@@ -13,12 +13,14 @@
 
 /* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
-/* Another process's from now on: it may be dead already, then the block goes with the next sweep of it. */
+/* Another process's from now on, whose slot this one still holds, so that its sweep is still to come. */
 void heap_give(arena_ref ref, slot_id from, slot_id to);
 /* 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);
 /* Frees all that a dead process held, and finishes what it had begun. */
 void heap_sweep(slot_id dead, slot_id self);
+bool heap_was_used_by(
+    slot_id self);        /* whether this process may have blocks to sweep at its clean end */
 uint64_t heap_used(void); /* bytes in blocks, rounded as they are allocated */
 
 void heap_begin_at(

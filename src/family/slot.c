@@ -3,12 +3,19 @@
 #include "park.h"
 #include "text.h"
 
-enum { INDEX_BITS = 16, STATE_BITS = 8 };
-#define GENERATIONS ((UINT64_C(1) << 24) - 1)
+enum { INDEX_BITS = 16, STATE_BITS = 8, GENERATION_BITS = 24 };
+#define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
 
-static uint64_t life_of(slot_id id, slot_state state)
+/* Of a process in the upper half of a life word: its index and the lower bits of its generation. */
+static uint64_t tag(slot_id id)
 {
-    return (id >> INDEX_BITS) << STATE_BITS | (uint64_t)state;
+    const uint64_t index_bits = 14;
+    return (id & ((UINT64_C(1) << index_bits) - 1)) | (id >> INDEX_BITS << index_bits & UINT32_MAX);
+}
+
+static uint64_t life_of(slot_id id, slot_state state, uint64_t in_charge)
+{
+    return in_charge << 32 | (id >> INDEX_BITS) << STATE_BITS | (uint64_t)state;
 }
 
 static slot_state state_of(uint64_t life)
@@ -16,27 +23,32 @@ static slot_state state_of(uint64_t life)
     return (slot_state)(life & ((1 << STATE_BITS) - 1));
 }
 
+static uint64_t generation_of(uint64_t life)
+{
+    return life >> STATE_BITS & GENERATIONS;
+}
+
 static uint64_t next_generation(uint64_t life)
 {
-    uint64_t generation = ((life >> STATE_BITS) + 1) & GENERATIONS;
+    uint64_t generation = (generation_of(life) + 1) & GENERATIONS;
     return generation ? generation : 1;
 }
 
-static bool try_claim(slot *s, uint32_t index, slot_id *id)
+static bool try_claim(slot *s, uint32_t index, slot_id claimer, slot_id *id)
 {
     uint64_t life = atomic_load_explicit(&s->life, memory_order_relaxed);
     if (state_of(life) != SLOT_FREE)
         return false;
     *id = next_generation(life) << INDEX_BITS | index;
-    return atomic_compare_exchange_strong(&s->life, &life, life_of(*id, SLOT_CLAIMED));
+    return atomic_compare_exchange_strong(&s->life, &life,
+                                          life_of(*id, SLOT_CLAIMED, tag(claimer)));
 }
 
-/* Everything in the slot is reset by its claimer, whatever a predecessor killed half-way left there.
- * Nobody believes a field of a claimed slot but its parent and its child. */
+/* Everything in the slot is reset by its claimer. Nobody else believes a field of a claimed slot: who has claimed it
+ * stands in its life word. */
 static void reset(slot *s, slot_id parent, const char *name, bool daemon)
 {
     atomic_store(&s->ending, 0);
-    atomic_store(&s->pid, 0);
     atomic_store(&s->born, 0);
     atomic_store(&s->record, 0);
     atomic_store(&s->parent, parent);
@@ -53,7 +65,7 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
         for (uint32_t i = 0; i < used; i++) {
             uint32_t index = (start + i) % used;
             slot_id claimed;
-            if (!try_claim(&table[index], index, &claimed))
+            if (!try_claim(&table[index], index, parent, &claimed))
                 continue;
             atomic_store_explicit(&hint, index, memory_order_relaxed);
             reset(&table[index], parent, name, daemon);
@@ -71,46 +83,60 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
 slot *slot_at(slot_id id)
 {
     slot *s = arena_entry(ARENA_SLOTS, id & ((1 << INDEX_BITS) - 1));
-    if (!s)
-        return NULL;
-    uint64_t life = atomic_load_explicit(&s->life, memory_order_acquire);
-    return life >> STATE_BITS == id >> INDEX_BITS ? s : NULL;
+    return s && generation_of(atomic_load_explicit(&s->life, memory_order_acquire)) ==
+                       id >> INDEX_BITS
+               ? s
+               : NULL;
+}
+
+/* 0 when another generation lives there; a slot that was ever claimed has no generation 0. */
+static uint64_t life_at(slot_id id, slot **s)
+{
+    *s = arena_entry(ARENA_SLOTS, id & ((1 << INDEX_BITS) - 1));
+    uint64_t life = *s ? atomic_load(&(*s)->life) : 0;
+    return generation_of(life) == id >> INDEX_BITS ? life : 0;
 }
 
 bool slot_is(slot_id id, slot_state state)
 {
-    slot *s = slot_at(id);
-    return s && atomic_load(&s->life) == life_of(id, state);
+    slot *s;
+    uint64_t life = life_at(id, &s);
+    return life && state_of(life) == state;
+}
+
+int64_t slot_pid(slot_id id)
+{
+    slot *s;
+    uint64_t life = life_at(id, &s);
+    return state_of(life) == SLOT_LIVING ? (int64_t)(life >> 32) : 0;
 }
 
 mproc_err slot_enter(slot_id id, int64_t pid)
 {
-    slot *s = slot_at(id);
-    if (!s)
-        return MPROC_ESTATE;
-    atomic_store_explicit(&s->pid, pid, memory_order_relaxed);
-    uint64_t claimed = life_of(id, SLOT_CLAIMED);
-    return atomic_compare_exchange_strong(&s->life, &claimed, life_of(id, SLOT_LIVING))
+    slot *s;
+    uint64_t life = life_at(id, &s);
+    return state_of(life) == SLOT_CLAIMED &&
+                   atomic_compare_exchange_strong(&s->life, &life,
+                                                  life_of(id, SLOT_LIVING, (uint64_t)pid))
                ? MPROC_OK
                : MPROC_ESTATE;
 }
 
-static bool change(slot_id id, slot_state from, slot_state to)
+bool slot_disown(slot_id id, slot_id charged, slot_id self)
 {
-    slot *s = slot_at(id);
-    uint64_t expected = life_of(id, from);
-    return s && atomic_compare_exchange_strong(&s->life, &expected, life_of(id, to));
-}
-
-bool slot_disown(slot_id id)
-{
-    return change(id, SLOT_CLAIMED, SLOT_FREE);
+    slot *s;
+    uint64_t life = life_at(id, &s);
+    return (state_of(life) == SLOT_CLAIMED || state_of(life) == SLOT_DISOWNED) &&
+           life >> 32 == tag(charged) &&
+           atomic_compare_exchange_strong(&s->life, &life, life_of(id, SLOT_DISOWNED, tag(self)));
 }
 
 void slot_free(slot_id id)
 {
-    if (!change(id, SLOT_LIVING, SLOT_FREE))
-        slot_disown(id);
+    slot *s;
+    uint64_t life = life_at(id, &s);
+    if (life && state_of(life) != SLOT_FREE)
+        atomic_compare_exchange_strong(&s->life, &life, life_of(id, SLOT_FREE, 0));
 }
 
 /* ending: 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code */
@@ -153,7 +179,7 @@ void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *conte
     slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
     for (uint32_t i = 0; table && i < used; i++) {
         uint64_t life = atomic_load(&table[i].life);
-        slot_id id = (life >> STATE_BITS) << INDEX_BITS | i;
+        slot_id id = generation_of(life) << INDEX_BITS | i;
         if (state_of(life) != SLOT_FREE && !visit(id, &table[i], context))
             return;
     }

@@ -37,7 +37,8 @@ _Atomic unsigned char *job_outcomes(const pool_job *job)
 uint64_t job_find(const pool_job *job, enum outcome outcome, uint64_t from, uint64_t end)
 {
     const unsigned char *outcomes = arena_at(job->outcomes);
-    const unsigned char *found = from < end ? memchr(outcomes + from, (int)outcome, end - from) : NULL;
+    const unsigned char *found =
+        from < end ? memchr(outcomes + from, (int)outcome, end - from) : NULL;
     return found ? (uint64_t)(found - outcomes) : end;
 }
 

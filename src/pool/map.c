@@ -274,13 +274,27 @@ static map_state look_locked(mproc_pool *pool, const pool_job *job, bool *lost)
     return job_find(job, OUTCOME_NONE, 0, job->count) == job->count ? MAP_DONE : MAP_RUNS;
 }
 
+/* That nobody was busy at the first look does not mean that nobody is: one may have begun since. With the job word
+ * taken away nobody can begin, so the second look is certain. */
+static bool suspend(map_call *call)
+{
+    pool_shared *shared = call->pool->shared;
+    uint64_t word = call->pool->job;
+    atomic_store(&shared->job, 0);
+    if (job_is_quiet(shared, word))
+        return true;
+    atomic_store(&shared->job, word);
+    job_ring_workers(shared, UINT32_MAX);
+    return false;
+}
+
 static map_state look(map_call *call)
 {
     bool lost = false;
     pools_lock();
     map_state state = look_locked(call->pool, call->job, &lost);
     pools_unlock();
-    if (state == MAP_RUNS && lost)
+    if (state == MAP_RUNS && lost && suspend(call))
         hand_out_lost(call);
     return state;
 }

@@ -87,7 +87,8 @@ static mproc_err start_worker(pool_seat *seat)
     mproc_process *before = err ? NULL : seat->process;
     if (!err) {
         seat->process = worker;
-        process_retain(worker); /* it may end, and its successor sit here, before its start has returned */
+        process_retain(
+            worker); /* it may end, and its successor sit here, before its start has returned */
         pool->hooks_left++;
     }
     pools_unlock();

@@ -47,8 +47,8 @@ struct mproc_pool {
     uint64_t job;           /* the running map's word, 0: none */
     pool_crash *crashes;    /* of the running map */
     size_t crash_count, crash_capacity;
-    record_chain estate;    /* records of its dead workers */
-    arena_ref *retired; /* jobs that a worker was still looking at when their map was done */
+    record_chain estate; /* records of its dead workers */
+    arena_ref *retired;  /* jobs that a worker was still looking at when their map was done */
     size_t retired_count, retired_capacity;
 
     pool_seat seats[];

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "../family/heap.h"
 #include "../family/log.h"
 #include "children.h"
 #include "entry.h"
@@ -27,16 +28,19 @@ static void leave(void)
 {
     children_end();
     forkserver_end();
-    if (returned && family.parent) {
-        entry_free_record();
-        slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},
-                    true);
-    }
+    if (!returned || !family.parent)
+        return;
+    entry_free_record();
+    if (heap_was_used_by(family.self))
+        heap_sweep(family.self, family.self);
+    slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},
+                !children_have_orphans());
 }
+
+static _Atomic bool left;
 
 void mproc__at_exit(void)
 {
-    static _Atomic bool left;
     if (family_is_member() && family.self && !atomic_exchange(&left, true))
         leave();
 }
@@ -60,6 +64,7 @@ static void obey_lifeline(void)
 
 void child_run_forked(mproc_process *process, const process_identity *identity)
 {
+    left = false;
     children_after_fork();
     forkserver_after_fork();
     if (family_after_fork(process->slot))
@@ -76,6 +81,7 @@ static slot_id become_server(const os_entry *entry)
     mproc_err err = os_lifeline_arm(family.parent_watch);
     if (err)
         refuse(err, "no life line for the forkserver");
+    os_flush_output(); /* else each of its forks would write it, too */
     slot_id self = forkserver_serve(entry->handles[2]);
     family.forked = true;
     return self;

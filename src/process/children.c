@@ -14,13 +14,15 @@
 #define BEAT (20 * MILLISECOND) /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
-static mproc_process *children,
-    *newest; /* in the order of their start; each is held by a reference */
+/* In the order of their start, and the orphans adopted. Each is held by a reference while it runs. */
+static mproc_process *children, *newest, *orphans;
 static os_watcher *monitor;
-static size_t latecomers;   /* children that the monitor does not watch yet */
-static _Atomic bool ending; /* this process is: it starts no more children */
-static _Atomic bool
-    used; /* it has had a child: else there is nothing to end, and no lock to touch */
+static size_t latecomers; /* children that the monitor does not watch yet */
+static size_t starting;   /* starts in flight */
+static size_t hooks_due;  /* watched children whose hooks have not run yet */
+/* This process is ending: it starts no more children. And whether it has had one: else there is nothing to end, and no lock
+ * to touch. A start sets `used` before it looks at `ending`, the end does it the other way round. */
+static _Atomic bool ending, used;
 
 void children_begin(void)
 {
@@ -29,7 +31,7 @@ void children_begin(void)
 
 /* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps leak checkers calm. */
 static struct {
-    mproc_process *children;
+    mproc_process *children, *orphans;
     os_watcher *monitor;
 } inherited;
 
@@ -38,10 +40,11 @@ void children_after_fork(void)
     os_mutex_init(&lock);
     if (monitor || children) {
         inherited.children = children;
+        inherited.orphans = orphans;
         inherited.monitor = monitor;
     }
-    children = newest = NULL;
-    latecomers = 0;
+    children = newest = orphans = NULL;
+    latecomers = starting = hooks_due = 0;
     ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
@@ -90,7 +93,7 @@ static bool awaits_report(const mproc_process *child)
 {
     mproc_exit_status status;
     bool clean;
-    return child->os.foreign && child->role == PROCESS_CHILD &&
+    return child->os.foreign && child->role == PROCESS_CHILD && slot_at(child->slot) &&
            !slot_reported(child->slot, &status, &clean) && forkserver_is_alive(child->server);
 }
 
@@ -128,38 +131,95 @@ static mproc_err start_monitor(void)
     return err;
 }
 
-/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds nothing left. */
-static bool adopt(slot_id id, slot *orphan, void *dead)
+static mproc_process *make_orphan(slot_id id, const slot *of_orphan, slot_id estate)
 {
-    slot_id parent = *(slot_id *)dead;
-    if (atomic_load(&orphan->parent) != parent || !slot_is(id, SLOT_LIVING) ||
-        !atomic_compare_exchange_strong(&orphan->parent, &parent, family.self))
-        return true;
-    uint64_t born = atomic_load(&orphan->born); /* 0: its parent was killed before it told */
-    mproc_process *adopted = malloc(sizeof *adopted + SLOT_NAME);
-    if (adopted) {
-        *adopted = (mproc_process){.role = PROCESS_ADOPTED,
-                                   .owner = family.self,
-                                   .references = 1,
-                                   .phase = PROCESS_STARTED,
-                                   .slot = id,
-                                   .reaped = true,
-                                   .os = {.pid = atomic_load(&orphan->pid),
-                                          .born = born ? born : os_birth_time(),
-                                          .handle = OS_NO_HANDLE,
-                                          .extra = OS_NO_HANDLE,
-                                          .foreign = true}};
-        adopted->name = memcpy(adopted->args, orphan->name, SLOT_NAME);
-    }
-    mproc_err err = adopted ? start_monitor() : MPROC_ENOMEM;
+    uint64_t born = atomic_load(&of_orphan->born); /* 0: its parent was killed before it told */
+    mproc_process *orphan = malloc(sizeof *orphan + SLOT_NAME);
+    if (!orphan)
+        return NULL;
+    *orphan = (mproc_process){.role = PROCESS_ADOPTED,
+                              .owner = family.self,
+                              .references = 1,
+                              .phase = PROCESS_STARTED,
+                              .slot = id,
+                              .estate = estate,
+                              .reaped = true,
+                              .os = {.pid = slot_pid(id),
+                                     .born = born ? born : os_birth_time(),
+                                     .handle = OS_NO_HANDLE,
+                                     .extra = OS_NO_HANDLE,
+                                     .foreign = true}};
+    orphan->name = memcpy(orphan->args, of_orphan->name, SLOT_NAME);
+    return orphan;
+}
+
+static mproc_err watch_orphan(slot_id id, const slot *of_orphan, slot_id estate)
+{
+    mproc_process *orphan = make_orphan(id, of_orphan, estate);
+    mproc_err err = orphan ? start_monitor() : MPROC_ENOMEM;
     if (!err)
-        err = watch(adopted);
+        err = watch(orphan);
+    if (err) {
+        free(orphan);
+        return err;
+    }
+    orphan->next = orphans;
+    if (orphans)
+        orphans->previous = orphan;
+    orphans = orphan;
+    return MPROC_OK;
+}
+
+typedef struct succession {
+    slot_id dead;
+    bool heirs; /* somebody may still write into the dead one's blocks */
+} succession;
+
+/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds nothing left. Its daemons and
+ * workers are about to end, too, but until they have, they use what it owned: they stay its own,
+ * and its sweep waits for them. */
+static bool adopt(slot_id id, slot *of_orphan, void *context)
+{
+    succession *after = context;
+    slot_id parent = after->dead;
+    if (atomic_load(&of_orphan->parent) != parent || !slot_is(id, SLOT_LIVING))
+        return true;
+    bool mortal = of_orphan->daemon;
+    if (!mortal && !atomic_compare_exchange_strong(&of_orphan->parent, &parent, family.self))
+        return true;
+    mproc_err err = watch_orphan(id, of_orphan, mortal ? after->dead : 0);
+    after->heirs |= mortal;
     if (err)
         log_write(MPROC_LOG_WARNING, "an orphan is not watched: %s", mproc_strerror(err));
-    /* Else the reference lasts until it has ended, as a child's in the list does. */
-    if (err && adopted)
-        process_release(adopted);
     return true;
+}
+
+static void unlink_orphan(mproc_process *orphan)
+{
+    *(orphan->previous ? &orphan->previous->next : &orphans) = orphan->next;
+    if (orphan->next)
+        orphan->next->previous = orphan->previous;
+}
+
+static bool has_heirs(slot_id dead)
+{
+    for (const mproc_process *orphan = orphans; orphan; orphan = orphan->next) {
+        if (orphan->estate == dead)
+            return true;
+    }
+    return false;
+}
+
+/* Disowned first: a child that was just coming to life is then either gone or living, and adopted. */
+static void sweep(slot_id dead, bool clean)
+{
+    succession after = {.dead = dead};
+    if (!clean) {
+        family_disown(dead);
+        slot_each(adopt, &after);
+    }
+    if (!after.heirs)
+        family_sweep(dead, clean);
 }
 
 /* The one place where an end is taken notice of. */
@@ -178,13 +238,14 @@ static void collect(mproc_process *child)
     child->ended = true;
     if (child->hooks)
         child->hooks->inherit(child->hooks_context, child);
-    /* Before its slot is free: should this process be killed in between, the next ancestor finds both. */
-    if (!clean)
-        slot_each(adopt, &child->slot);
-    family_sweep(child->slot, clean);
+    sweep(child->slot, clean);
     if (child->role == PROCESS_CHILD) {
         unlink_child(child);
         latecomers -= monitor && !child->watched;
+    } else {
+        unlink_orphan(child);
+        if (child->estate && !has_heirs(child->estate))
+            family_sweep(child->estate, false);
     }
     reap(child);
     log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
@@ -208,6 +269,16 @@ static void watch_latecomers(void)
     os_mutex_unlock(&lock);
 }
 
+/* What children_end waits for. */
+static void count_down(size_t *count)
+{
+    os_mutex_lock(&lock);
+    bool awaited = --*count == 0 && ending;
+    os_mutex_unlock(&lock);
+    if (awaited)
+        slot_ring(family.self);
+}
+
 static void on_end(void *context, uint64_t key)
 {
     (void)context;
@@ -217,8 +288,10 @@ static void on_end(void *context, uint64_t key)
     }
     mproc_process *child = (mproc_process *)(uintptr_t)key;
     children_join(child, 0);
-    if (child->hooks)
+    if (child->hooks) {
         child->hooks->ended(child->hooks_context, child);
+        count_down(&hooks_due);
+    }
     process_release(child);
 }
 
@@ -243,38 +316,44 @@ bool children_are_monitored(void)
 bool children_begin_start(mproc_process *child)
 {
     os_mutex_lock(&lock);
-    bool mine = child->phase == PROCESS_NEW && !ending;
     used = true;
-    if (mine)
+    bool mine = child->phase == PROCESS_NEW && !ending;
+    if (mine) {
         child->phase = PROCESS_STARTING;
+        starting++;
+    }
     os_mutex_unlock(&lock);
     return mine;
 }
 
 void children_cancel_start(mproc_process *child)
 {
-    os_mutex_lock(&lock);
     child->phase = PROCESS_NEW;
-    os_mutex_unlock(&lock);
+    count_down(&starting);
+}
+
+static void add(mproc_process *child)
+{
+    process_retain(child);
+    link_child(child);
+    child->phase = PROCESS_STARTED;
+    atomic_store(&slot_at(child->slot)->born, child->os.born);
 }
 
 mproc_err children_add(mproc_process *child)
 {
     mproc_err err = MPROC_OK;
     os_mutex_lock(&lock);
+    add(child);
     if (monitor && child->hooks) {
         err = watch(child);
+        hooks_due += !err;
     } else if (monitor) {
         latecomers++;
         os_watcher_alarm(monitor, os_now() + SHORT_LIFE);
     }
-    if (!err) {
-        process_retain(child);
-        link_child(child);
-        child->phase = PROCESS_STARTED;
-        atomic_store(&slot_at(child->slot)->born, child->os.born);
-    }
     os_mutex_unlock(&lock);
+    count_down(&starting);
     return err;
 }
 
@@ -398,11 +477,57 @@ mproc_err children_list(mproc_process **list, size_t capacity, size_t *count)
     return MPROC_OK;
 }
 
+bool children_have_orphans(void)
+{
+    if (!used)
+        return false;
+    os_mutex_lock(&lock);
+    bool have = orphans != NULL;
+    os_mutex_unlock(&lock);
+    return have;
+}
+
+static void await_zero(const size_t *count, int64_t deadline)
+{
+    _Atomic uint32_t *rung = &slot_at(family.self)->rung;
+    for (;;) {
+        uint32_t seen = atomic_load(rung);
+        os_mutex_lock(&lock);
+        bool zero = *count == 0;
+        os_mutex_unlock(&lock);
+        if (zero || park(rung, seen, deadline, family.self) == MPROC_ETIMEDOUT)
+            return;
+    }
+}
+
+static void end_daemons(mproc_process **every, size_t all)
+{
+    int64_t patience = os_now() + GRACE;
+    for (size_t i = 0; i < all; i++) {
+        if (every[i]->daemon && children_join(every[i], patience) == MPROC_ETIMEDOUT) {
+            children_signal(every[i], true);
+            children_join(every[i], OS_FOREVER);
+        }
+    }
+}
+
+/* Nothing of it runs afterwards: what the hooks look at may be swept. */
+static void stop_monitor(void)
+{
+    await_zero(&hooks_due, os_now() + GRACE);
+    os_mutex_lock(&lock);
+    os_watcher *last = monitor;
+    monitor = NULL;
+    os_mutex_unlock(&lock);
+    os_watcher_free(last);
+}
+
 void children_end(void)
 {
     ending = true;
     if (!used)
         return;
+    await_zero(&starting, OS_FOREVER);
     size_t all;
     mproc_process **every = snapshot_all(&all);
     for (size_t i = 0; every && i < all; i++) {
@@ -413,13 +538,10 @@ void children_end(void)
         if (!every[i]->daemon)
             children_join(every[i], OS_FOREVER);
     }
-    int64_t patience = os_now() + GRACE;
-    for (size_t i = 0; every && i < all; i++) {
-        if (every[i]->daemon && children_join(every[i], patience) == MPROC_ETIMEDOUT) {
-            children_signal(every[i], true);
-            children_join(every[i], OS_FOREVER);
-        }
+    if (every)
+        end_daemons(every, all);
+    for (size_t i = 0; every && i < all; i++)
         process_release(every[i]);
-    }
     free(every);
+    stop_monitor();
 }

@@ -10,7 +10,7 @@ void children_after_fork(void); /* in a forked child: none of them are its own *
 /* One thread at a time may start it, and only once; a start that failed may be repeated. */
 bool children_begin_start(mproc_process *child);
 void children_cancel_start(mproc_process *child);
-/* A started child; `os` and `slot` are set. Fails only when it cannot be watched, though its hooks rely on that. */
+/* A started child; `os` and `slot` are set. An error says that it runs, but cannot be watched, on which its hooks rely. */
 mproc_err children_add(mproc_process *child);
 /* From now on every end is noticed at once, by a thread. */
 mproc_err children_monitor(void);
@@ -22,6 +22,9 @@ mproc_err children_join(mproc_process *child, int64_t deadline);
 mproc_err children_signal(mproc_process *child, bool hard);
 mproc_err children_sentinel(mproc_process *child, os_handle *sentinel);
 mproc_err children_list(mproc_process **list, size_t capacity, size_t *count);
+
+/* Descendants that this process has adopted still run. */
+bool children_have_orphans(void);
 
 /* At the end of this process: ends the daemons, joins the others. */
 void children_end(void);

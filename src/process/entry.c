@@ -47,8 +47,8 @@ mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, const os_l
                       bool mortal, os_handle channel)
 {
     char text[OS_SPAWN_TEXT];
-    snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64, kind == ENTRY_SERVER ? "server" : "child",
-             id, arena_extent());
+    snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64,
+             kind == ENTRY_SERVER ? "server" : "child", id, arena_extent());
     const os_handle handles[] = {arena_handle(), line->watch, channel};
     return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal ? line : NULL);
 }

@@ -8,13 +8,12 @@
 
 static os_mutex lock;
 static os_process server;
-static os_handle channel; /* no server when there is none */
-static unsigned current;  /* how many servers there have been */
+static os_handle channel = OS_NO_HANDLE; /* no server when there is none */
+static unsigned current;                 /* how many servers there have been */
 
 void forkserver_begin(void)
 {
     os_mutex_init(&lock);
-    channel = OS_NO_HANDLE;
 }
 
 static bool running(void)
@@ -25,6 +24,8 @@ static bool running(void)
 void forkserver_after_fork(void)
 {
     os_mutex_init(&lock);
+    if (!running())
+        return;
     os_handle_close(channel);
     channel = OS_NO_HANDLE;
 }
@@ -68,11 +69,11 @@ static mproc_err start(void)
 mproc_err forkserver_start_child(slot_id id, os_process *child, unsigned *incarnation)
 {
     os_mutex_lock(&lock);
-    mproc_err err = MPROC_EBROKEN;
-    for (int tries = 0; err == MPROC_EBROKEN && tries < 2; tries++) {
-        if (!running() && (err = start()))
-            break;
+    mproc_err err = running() ? MPROC_OK : start();
+    if (!err) {
+        gate_enter();
         err = os_forkserver_request(channel, id, child);
+        gate_leave();
         if (err == MPROC_EBROKEN)
             stop();
     }

@@ -30,7 +30,7 @@ static void describe(mproc_process *object, process_role role, long long pid, co
 static void describe_relatives(void)
 {
     const slot *mine = slot_at(family.self);
-    describe(&self_object, PROCESS_SELF, atomic_load(&mine->pid), mine->name);
+    describe(&self_object, PROCESS_SELF, slot_pid(family.self), mine->name);
     self_object.daemon = family.daemon;
     if (family.parent)
         describe(&parent_object, PROCESS_PARENT, family.parent_pid, family.parent_name);
@@ -164,7 +164,8 @@ void process_retain(mproc_process *process)
 
 void mproc_process_free(mproc_process *process)
 {
-    if (process && process->role == PROCESS_CHILD)
+    /* A parent's object, copied by a fork, stays: it may hold the args of its child. */
+    if (process && process->role == PROCESS_CHILD && process->owner == family.self)
         process_release(process);
 }
 
@@ -209,34 +210,59 @@ static mproc_err start_fresh(mproc_process *process, os_process *child)
         return err;
     if (process->method == MPROC_FORKSERVER)
         return forkserver_start_child(process->slot, child, &process->server);
-    return entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, OS_NO_HANDLE);
+    gate_enter();
+    err = entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, OS_NO_HANDLE);
+    gate_leave();
+    return err;
 }
 
-static void undo(os_process *child)
+/* The forkserver died after it had forked, but before it could say so: the child is there, and only its pid in its slot
+ * tells of it. */
+static bool find_unannounced(slot_id id, os_process *child)
 {
-    os_process_signal(child, true);
-    os_process_wait(child, OS_FOREVER);
-    os_process_reap(child);
-    os_process_close(child);
+    mproc_exit_status status;
+    *child = (os_process){.pid = slot_pid(id),
+                          .born = os_birth_time(),
+                          .handle = OS_NO_HANDLE,
+                          .extra = OS_NO_HANDLE};
+    if (!child->pid)
+        return false;
+    os_process_status(child, &status);
+    child->foreign = status.kind == MPROC_EXIT_LOST; /* not this process's own, or gone already */
+    return true;
 }
 
-static mproc_err start_child(mproc_process *process)
+static mproc_err start_in_slot(mproc_process *process, os_process *child)
 {
     mproc_err err = slot_claim(family.self, process->name, process->daemon, &process->slot);
     if (err)
         return err;
-    os_flush_output();
+    err = process->method == MPROC_FORK ? start_fork(process, child) : start_fresh(process, child);
+    if (!err)
+        return MPROC_OK;
+    family_withdraw(process->slot, family.self); /* with the record, which is in its name */
+    return find_unannounced(process->slot, child) ? MPROC_OK : err;
+}
+
+static mproc_err start_child(mproc_process *process)
+{
     os_process child = {.handle = OS_NO_HANDLE, .extra = OS_NO_HANDLE};
-    err =
-        process->method == MPROC_FORK ? start_fork(process, &child) : start_fresh(process, &child);
-    if (!err) {
-        process->os = child;
-        err = children_add(process);
-        if (err)
-            undo(&process->os);
+    os_flush_output();
+    mproc_err err = process->hooks ? children_monitor() : MPROC_OK;
+    if (!err)
+        err = start_in_slot(process, &child);
+    if (err == MPROC_EBROKEN) /* there is a new forkserver now, or none to be had */
+        err = start_in_slot(process, &child);
+    if (err) {
+        children_cancel_start(process);
+        return err;
     }
-    if (err)
-        family_sweep(process->slot, false); /* the record is in its name */
+    process->os = child;
+    err = children_add(process);
+    if (err) {
+        children_signal(process, true);
+        children_join(process, OS_FOREVER);
+    }
     return err;
 }
 
@@ -255,14 +281,8 @@ mproc_err mproc_process_start(mproc_process *process)
         return err;
     if (process->role != PROCESS_CHILD || !children_begin_start(process))
         return MPROC_ESTATE;
-    if (process->hooks)
-        err = children_monitor();
-    if (!err)
-        err = start_child(process);
-    if (err) {
-        children_cancel_start(process);
+    if ((err = start_child(process)))
         return err;
-    }
     log_write(MPROC_LOG_DEBUG, "%s started, pid %lld", process->name, (long long)process->os.pid);
     return MPROC_OK;
 }

@@ -36,6 +36,7 @@ struct mproc_process {
     /* Of the children's lock. */
     _Atomic int phase; /* process_phase; STARTED once `os` is set */
     slot_id slot;
+    slot_id estate; /* of an orphan that ends with its dead parent: whose sweep waits for it */
     os_process os;
     unsigned server;  /* which incarnation of the forkserver made it */
     unsigned waiting; /* threads inside os_process_wait: the pid must stay theirs */

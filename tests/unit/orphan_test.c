@@ -60,7 +60,7 @@ static void await_grandchild(board *b)
 
 static void end_process(slot_id id)
 {
-    os_process process = {.pid = atomic_load(&slot_at(id)->pid),
+    os_process process = {.pid = slot_pid(id),
                           .born = atomic_load(&slot_at(id)->born),
                           .handle = OS_NO_HANDLE,
                           .extra = OS_NO_HANDLE,

@@ -27,9 +27,9 @@ static void a_slot_goes_through_its_states_once(void **state)
     assert_int_equal(slot_at(id)->parent, family.self);
     assert_int_equal(slot_enter(id, 4711), MPROC_OK);
     assert_true(slot_is(id, SLOT_LIVING));
-    assert_int_equal(slot_at(id)->pid, 4711);
+    assert_int_equal(slot_pid(id), 4711);
     assert_int_equal(slot_enter(id, 4712), MPROC_ESTATE);
-    assert_false(slot_disown(id));
+    assert_false(slot_disown(id, family.self, family.self));
     slot_free(id);
     assert_false(slot_is(id, SLOT_LIVING));
     assert_false(slot_is(id, SLOT_CLAIMED));
@@ -40,8 +40,10 @@ static void a_slot_taken_back_stays_closed_to_its_child(void **state)
 {
     (void)state;
     slot_id id = claim("late");
-    assert_true(slot_disown(id));
-    assert_false(slot_disown(id));
+    assert_true(slot_disown(id, family.self, family.self));
+    assert_int_equal(slot_enter(id, 1), MPROC_ESTATE);
+    slot_free(id);
+    assert_false(slot_disown(id, family.self, family.self));
     assert_int_equal(slot_enter(id, 1), MPROC_ESTATE);
 }
 
@@ -60,12 +62,12 @@ static void the_next_one_in_a_slot_is_another(void **state)
     assert_null(slot_at(first));
     assert_false(slot_is(first, SLOT_CLAIMED));
     assert_int_equal(slot_enter(first, 11), MPROC_ESTATE);
-    assert_false(slot_disown(first));
+    assert_false(slot_disown(first, family.self, family.self));
     slot_free(first);
     slot_report(first, (mproc_exit_status){.kind = MPROC_EXIT_EXITED}, true);
     assert_true(slot_is(second, SLOT_CLAIMED));
     assert_false(slot_reported(second, &status, &clean));
-    assert_int_equal(slot_at(second)->pid, 0);
+    assert_int_equal(slot_pid(second), 0);
     slot_free(second);
 }
 
@@ -78,7 +80,7 @@ static void forged_ids_name_nobody(void **state)
     for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
         assert_null(slot_at(forged[i]));
         assert_int_equal(slot_enter(forged[i], 1), MPROC_ESTATE);
-        assert_false(slot_disown(forged[i]));
+        assert_false(slot_disown(forged[i], family.self, family.self));
         slot_free(forged[i]);
         slot_report(forged[i], (mproc_exit_status){.kind = MPROC_EXIT_EXITED}, true);
         assert_false(slot_reported(forged[i], &status, &clean));
@@ -235,12 +237,11 @@ static void either_the_child_enters_or_its_slot_is_taken_back(void **state)
         atomic_store(&shared.ready, round);
         for (unsigned wait = round % 64; wait; wait--)
             os_pause();
-        bool mine = slot_disown(id);
+        bool mine = slot_disown(id, family.self, family.self);
         while (atomic_load(&shared.done) < round)
             os_yield();
         disowned += mine;
-        if (!mine)
-            slot_free(id);
+        slot_free(id);
     }
     os_thread_join(thread);
     assert_int_equal(shared.entered + disowned, ROUNDS);
@@ -259,7 +260,7 @@ static void claim_and_free(void *argument)
             self->wrong += slot_claim(family.self, "mine", false, &ids[i]) != MPROC_OK;
         for (int i = 0; i < 3; i++) {
             self->wrong += slot_enter(ids[i], i + 1) != MPROC_OK;
-            self->wrong += slot_at(ids[i]) == NULL || slot_at(ids[i])->pid != i + 1;
+            self->wrong += slot_at(ids[i]) == NULL || slot_pid(ids[i]) != i + 1;
             slot_free(ids[i]);
         }
     }
