@@ -191,11 +191,19 @@ int posix_process_open(const os_process *process)
     return fd;
 }
 
+/* The pid of one that has been reaped may be another child's by now. */
+static bool has_successor(const os_process *process)
+{
+    facts found;
+    return read_facts(process->pid, &found) && is_another(&found, process->born);
+}
+
 static int send_signal(const os_process *process, int number)
 {
     int fd = posix_process_open(process), failed;
     if (fd >= 0) {
-        failed = (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0U);
+        failed =
+            has_successor(process) ? 0 : (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0U);
         int reason = errno;
         close(fd);
         /* EBADF: the sentinel of one that had ended is no pidfd. */
@@ -215,6 +223,13 @@ int posix_process_open(const os_process *process)
         return posix_copy(shared);
     errno = posix_has_ended(process) ? ESRCH : EMFILE;
     return -1;
+}
+
+/* A sentinel comes with the process here, or never. */
+static bool has_successor(const os_process *process)
+{
+    (void)process;
+    return false;
 }
 
 static int send_signal(const os_process *process, int number)
@@ -237,13 +252,22 @@ int posix_ended_fd(void)
     return ends[0];
 }
 
+static int make_sentinel(const os_process *process)
+{
+    int fd = posix_process_open(process);
+    if (fd < 0 && errno == ESRCH)
+        return posix_ended_fd();
+    if (fd < 0 || !has_successor(process))
+        return fd;
+    close(fd);
+    return posix_ended_fd();
+}
+
 mproc_err os_process_sentinel(os_process *process, os_handle *sentinel)
 {
     int fd = handle_of(process);
     if (fd < 0) {
-        fd = posix_process_open(process);
-        if (fd < 0 && errno == ESRCH)
-            fd = posix_ended_fd();
+        fd = make_sentinel(process);
         if (fd < 0)
             return posix_error(errno);
         os_handle none = OS_NO_HANDLE;

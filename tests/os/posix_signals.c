@@ -94,6 +94,35 @@ static void a_host_may_reap_its_children(void **state)
     apart(reap_in_handler);
 }
 
+/* As if the host had reaped a child, and the pid had come back to the next one. */
+static int take_for_another(void)
+{
+    const uint64_t second = UINT64_C(1000000000);
+    os_process child;
+    os_handle sentinel;
+    CHECK(spawn(&child, "sleeper"));
+    os_process reaped = child;
+    reaped.born -= reaped.born < second ? reaped.born : second;
+    CHECK(os_process_sentinel(&reaped, &sentinel) == MPROC_OK);
+    CHECK(os_lifeline_wait(sentinel, 0) == MPROC_OK);
+    os_process_close(&reaped);
+    CHECK(os_process_signal(&reaped, true) == MPROC_OK);
+    CHECK(os_process_sentinel(&child, &sentinel) == MPROC_OK);
+    CHECK(os_lifeline_wait(sentinel, 0) == MPROC_ETIMEDOUT);
+    CHECK(os_process_wait(&child, in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(os_process_signal(&child, true) == MPROC_OK);
+    CHECK(ends_as(&child, MPROC_EXIT_SIGNALED, SIGKILL));
+    return 0;
+}
+
+static void a_later_child_with_the_same_pid_is_another_one(void **state)
+{
+    (void)state;
+    if (!os_has_futex) /* not Linux: nobody tells when a process was born */
+        skip();
+    apart(take_for_another);
+}
+
 /* ---- signals ---- */
 
 static _Atomic uint32_t alarms;
@@ -282,6 +311,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_may_ignore_its_children),
         cmocka_unit_test(a_host_may_reap_its_children),
+        cmocka_unit_test(a_later_child_with_the_same_pid_is_another_one),
         cmocka_unit_test(a_signal_ends_a_wait_only_when_asked_for),
         cmocka_unit_test(signals_do_not_disturb_a_commit),
         cmocka_unit_test(a_spawned_child_keeps_only_ignored_signals),
