@@ -121,27 +121,40 @@ static void *reserve_record(mproc_task *task, size_t size)
     return task->reply->bytes;
 }
 
-void *mproc_task_reply_buffer(mproc_task *task, size_t size)
+static void *room_for(mproc_task *task, size_t size)
 {
     if (!task->result_size) /* of any size; or without results: room that nobody will read */
         return reserve_record(task, size);
     if (size > task->result_size)
         return fail(task, MPROC_EMSGSIZE, size);
-    if (size < task->result_size)
-        memset(fixed_result(task) + size, 0, task->result_size - size);
     task->replied = true;
     return fixed_result(task);
+}
+
+static void clear_rest(mproc_task *task, size_t size)
+{
+    if (size < task->result_size)
+        memset(fixed_result(task) + size, 0, task->result_size - size);
+}
+
+void *mproc_task_reply_buffer(mproc_task *task, size_t size)
+{
+    void *room = room_for(task, size);
+    if (room)
+        clear_rest(task, size);
+    return room;
 }
 
 int mproc_task_reply(mproc_task *task, const void *data, size_t size)
 {
     if (!task->job->wants_results)
         return 0;
-    void *room = mproc_task_reply_buffer(task, size);
+    void *room = room_for(task, size);
     if (!room)
         return -1;
     if (size)
-        memmove(room, data, size); /* of the task's reply buffer, to make it smaller */
+        memmove(room, data, size); /* of any part of the task's reply buffer... */
+    clear_rest(task, size);        /* ...so not before */
     return 0;
 }
 

@@ -222,6 +222,43 @@ static void a_reply_can_be_written_in_place(void **state)
     end_pool(pool);
 }
 
+/* Its upper half; what was written below is not to be seen. */
+static int reply_from_own_buffer(mproc_task *task)
+{
+    unsigned char *room = mproc_task_reply_buffer(task, 16);
+    if (!room)
+        return 1;
+    for (unsigned char i = 0; i < 16; i++)
+        room[i] = i;
+    return mproc_task_reply(task, room + 8, 8);
+}
+
+static void a_reply_may_be_taken_from_the_own_reply_buffer(void **state)
+{
+    (void)state;
+    static const unsigned char expected[16] = {8, 9, 10, 11, 12, 13, 14, 15};
+    int items[3] = {0};
+    unsigned char results[3][16];
+    const mproc_bytes spans[] = {{items, 1}, {items, 1}, {items, 1}};
+    mproc_results *of_any_size;
+    mproc_pool *pool = new_pool(1);
+    assert_int_equal(
+        mproc_pool_map(pool, reply_from_own_buffer, items, sizeof items[0], 3, results, 16, NULL),
+        MPROC_OK);
+    assert_int_equal(
+        mproc_pool_map_bytes(pool, reply_from_own_buffer, spans, 3, &of_any_size, NULL), MPROC_OK);
+    for (size_t i = 0; i < 3; i++) {
+        const void *reply;
+        size_t size;
+        assert_memory_equal(results[i], expected, 16);
+        assert_int_equal(mproc_results_get(of_any_size, i, &reply, &size), MPROC_OK);
+        assert_int_equal(size, 8);
+        assert_memory_equal(reply, expected, 8);
+    }
+    mproc_results_free(of_any_size);
+    end_pool(pool);
+}
+
 /* ---- very many ---- */
 
 static int turn_bits(mproc_task *task)
@@ -286,6 +323,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(too_large_a_reply_fails_its_item_only),
         cmocka_unit_test(a_second_reply_replaces_the_first),
         cmocka_unit_test(a_reply_can_be_written_in_place),
+        cmocka_unit_test(a_reply_may_be_taken_from_the_own_reply_buffer),
         cmocka_unit_test(twenty_million_items_of_one_byte_are_done),
         cmocka_unit_test(large_items_are_carried_whole),
     };
