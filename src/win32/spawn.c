@@ -16,6 +16,8 @@ enum {
 typedef enum job_list { UNTRIED, WORKS, IGNORED } job_list;
 static _Atomic int job_list_state = UNTRIED;
 
+enum { CREATE_TRIES = 5 };
+
 typedef struct launch {
     HANDLE inherited[OS_SPAWN_HANDLES + STANDARD_HANDLES]; /* the child's, then the standard ones */
     size_t inherited_count;
@@ -220,11 +222,25 @@ static mproc_err release_into_job(const launch *it, const PROCESS_INFORMATION *m
     return MPROC_OK;
 }
 
+/* Wine answers ERROR_INTERNAL_ERROR now and then when several processes are being made at once; nothing has been made
+ * then, and the next try succeeds. */
+static bool create_process(launch *it, DWORD flags, PROCESS_INFORMATION *made)
+{
+    for (int tries = 0; tries < CREATE_TRIES; tries++) {
+        if (CreateProcessW(it->program, it->command, NULL, NULL, TRUE, flags, NULL, NULL,
+                           &it->startup.StartupInfo, made))
+            return true;
+        if (GetLastError() != ERROR_INTERNAL_ERROR)
+            return false;
+        Sleep(1);
+    }
+    return false;
+}
+
 static mproc_err create(launch *it, PROCESS_INFORMATION *made)
 {
     DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (it->suspended ? CREATE_SUSPENDED : 0);
-    if (!CreateProcessW(it->program, it->command, NULL, NULL, TRUE, flags, NULL, NULL,
-                        &it->startup.StartupInfo, made))
+    if (!create_process(it, flags, made))
         return win32_last_error();
     mproc_err err = it->suspended ? release_into_job(it, made) : MPROC_OK;
     CloseHandle(made->hThread);
