@@ -10,28 +10,28 @@ MPROC_BEGIN
  * out-parameters untouched, unless its own documentation says otherwise. */
 typedef enum mproc_err {
     MPROC_OK = 0,
-    MPROC_EINVAL = -1,      /* an argument makes no sense: NULL, negative, contradicting another one */
-    MPROC_ENOMEM = -2,      /* no memory, or the family's shared memory has reached its limit */
-    MPROC_ESTATE = -3,      /* not now: started twice, joined before start, used by a foreign process */
-    MPROC_ETIMEDOUT = -4,   /* the time-out passed first */
-    MPROC_EGUARD = -5,      /* mproc_main_guard was not called, or a child got past it */
-    MPROC_EIMAGE = -6,      /* the function lies in no module that the child has, too */
-    MPROC_ECRASHED = -7,    /* the process that worked on it ended abnormally */
-    MPROC_ETASK = -8,       /* the pool function itself reported a failure */
-    MPROC_EBROKEN = -9,     /* the object can do nothing more: its processes cannot be started */
-    MPROC_ECANCELED = -10,  /* ended by a terminate before it was done */
-    MPROC_EDEADLK = -11,    /* it would wait for itself */
-    MPROC_ECLOSED = -12,    /* closed: takes nothing new */
-    MPROC_EMSGSIZE = -13,   /* larger than the buffer or than the limit */
-    MPROC_ESTALE = -14,     /* a destroyed or forged handle */
-    MPROC_EACCES = -15,     /* the operating system forbids it */
-    MPROC_EEXIST = -16,     /* exists already */
-    MPROC_ENOENT = -17,     /* does not exist */
-    MPROC_ERANGE = -18,     /* an index or a number outside what is there */
-    MPROC_EINTR = -19,      /* a signal ended the wait (mproc_options.interruptible) */
-    MPROC_ENOSYS = -20,     /* this operating system cannot do it */
-    MPROC_EAGAIN = -21,     /* out of processes, descriptors or slots: may work later */
-    MPROC_EOS = -22         /* any other failure of the system: see mproc_os_error */
+    MPROC_EINVAL = -1,     /* an argument makes no sense: NULL, negative, contradicting another */
+    MPROC_ENOMEM = -2,     /* no memory, or the family's shared memory has reached its limit */
+    MPROC_ESTATE = -3,     /* not now: started twice, joined before start, of another process */
+    MPROC_ETIMEDOUT = -4,  /* the time-out passed first */
+    MPROC_EGUARD = -5,     /* mproc_main_guard was not called, or a child got past it */
+    MPROC_EIMAGE = -6,     /* the function lies in no module that the child has, too */
+    MPROC_ECRASHED = -7,   /* the process that worked on it ended abnormally */
+    MPROC_ETASK = -8,      /* the pool function itself reported a failure */
+    MPROC_EBROKEN = -9,    /* the object can do nothing more: its processes cannot be started */
+    MPROC_ECANCELED = -10, /* ended by a terminate before it was done */
+    MPROC_EDEADLK = -11,   /* it would wait for itself */
+    MPROC_ECLOSED = -12,   /* closed: takes nothing new */
+    MPROC_EMSGSIZE = -13,  /* larger than the buffer or than the limit */
+    MPROC_ESTALE = -14,    /* a destroyed or forged handle */
+    MPROC_EACCES = -15,    /* the operating system forbids it */
+    MPROC_EEXIST = -16,    /* exists already */
+    MPROC_ENOENT = -17,    /* does not exist */
+    MPROC_ERANGE = -18,    /* an index or a number outside what is there */
+    MPROC_EINTR = -19,     /* a signal ended the wait (mproc_options.interruptible) */
+    MPROC_ENOSYS = -20,    /* this operating system cannot do it */
+    MPROC_EAGAIN = -21,    /* out of processes, descriptors or slots: may work later */
+    MPROC_EOS = -22        /* any other failure of the system: see mproc_os_error */
 } mproc_err;
 
 /* Names an error in one English sentence without a full stop.

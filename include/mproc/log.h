@@ -19,8 +19,8 @@ typedef enum mproc_log_level {
  * `[LEVEL/process name] text` in one write. Children started afterwards do the same.
  *
  * **Returns** MPROC_OK, or MPROC_EINVAL for a number that is no level.
- * **Threads**: safe. Without a call nothing is written, with one exception: a spawned child that
- * cannot run its target says why.
+ * **Threads**: safe. Without a call nothing is written, with two exceptions: a main without the
+ * guard is shown the lines that it lacks, and a child that cannot run its target says why.
  * *Like* `multiprocessing.log_to_stderr(level)`. */
 MPROC_API mproc_err mproc_log_to_stderr(mproc_log_level level);
 

@@ -19,9 +19,10 @@ typedef struct mproc_bytes {
 } mproc_bytes;
 
 typedef struct mproc_pool_options {
-    int workers;               /* default: mproc_cpu_count(); at most 1024 */
-    mproc_target initializer;  /* run once in each worker before its first task; a result that is not 0
-                                  is a failed start */
+    int workers; /* default: mproc_cpu_count(); at most 1024 */
+    /* Run once in each worker before its first task; a result that is not 0 is a failed start. When
+     * three workers in a row have ended before it had succeeded, the pool is broken. */
+    mproc_target initializer;
     const void *initializer_args; /* copied */
     size_t initializer_args_size;
     mproc_start_method method; /* default: mproc_get_start_method() */
@@ -32,12 +33,13 @@ typedef struct mproc_pool_options {
 
 /* Why an item failed. */
 typedef struct mproc_task_error {
-    size_t index;             /* of the item */
-    mproc_err err;            /* MPROC_ETASK: the function said so; MPROC_ECRASHED: its worker ended;
-                                 MPROC_EMSGSIZE: the reply did not fit; MPROC_ENOMEM */
-    int code;                 /* what the function returned; 0 when it did not return */
-    long long pid;            /* of the worker */
-    mproc_exit_status status; /* of the worker, with MPROC_ECRASHED */
+    size_t index; /* of the item */
+    /* MPROC_ETASK: the function said so; MPROC_ECRASHED: its worker ended; MPROC_EMSGSIZE: the
+     * reply did not fit; MPROC_ENOMEM. */
+    mproc_err err;
+    int code;                         /* what the function returned; 0 when it did not return */
+    long long pid;                    /* of the worker */
+    mproc_exit_status status;         /* of the worker, with MPROC_ECRASHED */
     char message[MPROC_MESSAGE_SIZE]; /* of mproc_task_fail, or made by mproc; cut at a character */
 } mproc_task_error;
 
@@ -45,7 +47,10 @@ typedef struct mproc_task_error {
 typedef void (*mproc_progress)(void *context, size_t done, size_t total, size_t failed);
 
 typedef struct mproc_map_options {
-    size_t chunk_size;        /* items that a worker takes at once; default 1, which is cheap here */
+    /* How many items make a unit, which is done by one worker; default 1, which is cheap here.
+     * While much is left, a worker takes up to 16 units at once, a 64th of its share at most: those
+     * wait when it is stopped. */
+    size_t chunk_size;
     mproc_task_error *errors; /* receives the failures, by ascending index */
     size_t error_capacity;    /* of `errors`; the failures with the lowest indices are kept */
     size_t *error_count;      /* receives how many items failed, also beyond the capacity */
@@ -58,8 +63,9 @@ typedef struct mproc_map_options {
  * pool     receives the pool. **Ownership**: the caller's, until mproc_pool_free.
  * options  may be NULL.
  *
- * **Returns** MPROC_OK; MPROC_EINVAL: negative or more than 1024 workers, a size without a pointer, an unknown method;
- * and the errors of mproc_process_create and mproc_process_start. On failure no worker is left.
+ * **Returns** MPROC_OK; MPROC_EINVAL: negative or more than 1024 workers, a size without a pointer,
+ * an unknown method; and the errors of mproc_process_create and mproc_process_start. On failure no
+ * worker is left.
  * **Threads**: safe. Workers ignore Ctrl-C and end with their parent, however it ends.
  * *Like* `multiprocessing.Pool(processes, initializer, initargs)`. */
 MPROC_API mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options);
@@ -71,19 +77,22 @@ MPROC_API mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_option
  *              replies of failed items are not written. NULL with 0: no replies.
  * options      may be NULL.
  *
- * A worker that crashes fails the item it was working on and is replaced; the others go on.
+ * A worker that crashes fails the item it was working on and is replaced; the others go on. One
+ * that is stopped delays what it has taken, up to 16 units at once (see
+ * mproc_map_options.chunk_size).
  *
  * **Returns** MPROC_OK: every item succeeded. Else the error of the failed item with the lowest
- * index (MPROC_ETASK, MPROC_ECRASHED, MPROC_EMSGSIZE, MPROC_ENOMEM; the results of the others are written), or of
- * the call: MPROC_EINVAL: no function, a size without a pointer, `item_size` 0 with a count;
- * MPROC_ERANGE: count times size overflows; MPROC_ENOMEM; MPROC_EIMAGE; MPROC_ECLOSED: the pool is closed;
- * MPROC_EBROKEN: workers cannot be started any more; MPROC_ECANCELED: terminated meanwhile;
+ * index (MPROC_ETASK, MPROC_ECRASHED, MPROC_EMSGSIZE, MPROC_ENOMEM; the results of the others are
+ * written), or of the call: MPROC_EINVAL: no function, a size without a pointer, `item_size` 0 with
+ * a count; MPROC_ERANGE: count times size overflows; MPROC_ENOMEM; MPROC_EIMAGE; MPROC_ECLOSED: the
+ * pool is closed; MPROC_EBROKEN: workers cannot be started any more, or three in a row have ended
+ * before their initializer had succeeded; MPROC_ECANCELED: terminated meanwhile;
  * MPROC_ESTATE: a pool of another process. `error_count` is written whenever the items ran.
  * **Threads**: safe; maps of several threads run one after the other.
  * *Like* `Pool.map(func, iterable, chunksize)`. */
 MPROC_API mproc_err mproc_pool_map(mproc_pool *pool, mproc_function function, const void *items,
-                                   size_t item_size, size_t count, void *results, size_t result_size,
-                                   const mproc_map_options *options);
+                                   size_t item_size, size_t count, void *results,
+                                   size_t result_size, const mproc_map_options *options);
 
 /* The same for items and replies of any size.
  *
@@ -99,12 +108,13 @@ MPROC_API size_t mproc_results_count(const mproc_results *results);
 
 /* The reply to item `index`, or its error.
  *
- * reply, size  receive the bytes, aligned for any type; either may be NULL. A task without a reply has size 0.
+ * reply, size  receive the bytes, aligned for any type; either may be NULL. A task without a reply
+ *              has size 0.
  *
  * **Returns** MPROC_OK; the item's error; MPROC_ERANGE; MPROC_EINVAL.
  * **Ownership**: the bytes live as long as `results`. **Threads**: safe. */
-MPROC_API mproc_err mproc_results_get(const mproc_results *results, size_t index, const void **reply,
-                                      size_t *size);
+MPROC_API mproc_err mproc_results_get(const mproc_results *results, size_t index,
+                                      const void **reply, size_t *size);
 
 /* NULL is fine. */
 MPROC_API void mproc_results_free(mproc_results *results);
@@ -115,12 +125,13 @@ MPROC_API void mproc_results_free(mproc_results *results);
 MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
 
 /* Waits until all workers have ended.
- * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_ESTATE: neither closed nor terminated, or a pool of
- * another process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
+ * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_ESTATE: neither closed nor terminated,
+ * or a pool of another process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
 MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 
 /* Ends all workers at once. A map that is running in another thread returns MPROC_ECANCELED.
- * **Returns** MPROC_OK; MPROC_ESTATE; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.terminate()`. */
+ * **Returns** MPROC_OK; MPROC_ESTATE; MPROC_EINVAL. **Threads**: safe. *Like*
+ * `Pool.terminate()`. */
 MPROC_API mproc_err mproc_pool_terminate(mproc_pool *pool);
 
 /* Terminates the pool if need be, waits for its workers and frees it. NULL is fine.
@@ -133,13 +144,15 @@ MPROC_API const void *mproc_task_input(const mproc_task *task, size_t *size);
 /* The item's index. */
 MPROC_API size_t mproc_task_index(const mproc_task *task);
 
-/* Copies a reply; a second one replaces the first.
- * **Returns** 0, or non-zero with the task failed (MPROC_EMSGSIZE: larger than the map's result_size;
- * MPROC_ENOMEM): `return mproc_task_reply(...)`. In a map without results it does nothing. */
+/* Copies a reply, also from within the task's own reply buffer; a second one replaces the first.
+ * **Returns** 0, or non-zero with the task failed (MPROC_EMSGSIZE: larger than the map's
+ * result_size; MPROC_ENOMEM): `return mproc_task_reply(...)`. In a map without results it does
+ * nothing. */
 MPROC_API int mproc_task_reply(mproc_task *task, const void *data, size_t size);
 
-/* Room for a reply of this size, aligned for any type when replies are of any size, to be written in place: no copy. Counts as
- * the reply when the function returns 0. **Returns** NULL with the task failed, as mproc_task_reply. */
+/* Room for a reply of this size, aligned for any type when replies are of any size, to be written
+ * in place: no copy. Counts as the reply when the function returns 0.
+ * **Returns** NULL with the task failed, as mproc_task_reply. */
 MPROC_API void *mproc_task_reply_buffer(mproc_task *task, size_t size);
 
 /* Fails the task with a message in printf's format, cut to MPROC_MESSAGE_SIZE.

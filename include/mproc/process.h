@@ -11,14 +11,15 @@
 
 MPROC_BEGIN
 
-/* Any time-out: milliseconds, 0 = do not wait, MPROC_FOREVER = as long as it takes; another negative
- * number is MPROC_EINVAL. Measured on the monotonic clock. A signal does not end a wait, unless
- * mproc_options.interruptible was set (then MPROC_EINTR). */
+/* Any time-out: milliseconds, 0 = do not wait, MPROC_FOREVER = as long as it takes; another
+ * negative number is MPROC_EINVAL. Measured on the monotonic clock. A signal does not end a wait,
+ * unless mproc_options.interruptible was set (then MPROC_EINTR). */
 #define MPROC_FOREVER (-1)
 
 /* How a child comes to be.
  *   MPROC_FORK        a copy of the parent. POSIX only; the default there (on macOS: spawn).
- *   MPROC_SPAWN       the same executable, started fresh; needs mproc_main_guard. The default on Windows.
+ *   MPROC_SPAWN       the same executable, started fresh; needs mproc_main_guard. The default on
+ *                     Windows.
  *   MPROC_FORKSERVER  a fork of a small server without threads that was spawned early; POSIX only,
  *                     needs mproc_main_guard.
  * Where a method does not exist, it is MPROC_ENOSYS. */
@@ -33,10 +34,13 @@ typedef enum mproc_start_method {
 typedef struct mproc_options {
     mproc_start_method method; /* the default start method */
     bool interruptible;        /* a signal handler that ran ends a wait with MPROC_EINTR */
-    uint64_t arena_size;       /* bytes of address space for shared memory (default 64 GiB; Windows 4 GiB);
-                                  less where the system grants less. Environment: MPROC_ARENA_SIZE */
-    uint64_t arena_limit;      /* bytes of it that may be in use (default: half of the memory of the
-                                  machine or of the cgroup). Environment: MPROC_ARENA_LIMIT */
+    /* Bytes of address space for shared memory (default 64 GiB; Windows 4 GiB); less where the
+     * system grants less, but never under 16 MiB. Environment: MPROC_ARENA_SIZE. */
+    uint64_t arena_size;
+    /* Bytes of it that may be in use (default: half of the memory of the machine or of the cgroup).
+     * 2.5 MiB of them are for mproc's own tables: with less, no process can be made
+     * (MPROC_ENOMEM). Environment: MPROC_ARENA_LIMIT. */
+    uint64_t arena_limit;
 } mproc_options;
 
 /* Sets the options of this process and of its children. Optional; must come before the first
@@ -45,8 +49,8 @@ typedef struct mproc_options {
  * options  NULL or zero fields mean the defaults. The environment variables hold bytes, or a number
  *          with the suffix K, M or G; a field that is not zero wins over them.
  *
- * **Returns** MPROC_OK; MPROC_EINVAL for an unknown method or a size under 1 MiB; MPROC_ENOSYS for a
- * method that this system does not have; MPROC_ESTATE when it is too late.
+ * **Returns** MPROC_OK; MPROC_EINVAL for an unknown method or a size under 1 MiB; MPROC_ENOSYS for
+ * a method that this system does not have; MPROC_ESTATE when it is too late.
  * **Threads**: not safe against other mproc calls. */
 MPROC_API mproc_err mproc_init(const mproc_options *options);
 
@@ -58,28 +62,30 @@ typedef int (*mproc_target)(void *args, size_t size);
 typedef struct mproc_process mproc_process;
 
 typedef struct mproc_process_options {
-    mproc_target target;       /* required; any function of the program or of a library it has loaded */
-    const void *args;          /* copied before mproc_process_create returns */
+    /* Required; any function of the program or of a library that it has loaded. */
+    mproc_target target;
+    const void *args; /* copied before mproc_process_create returns */
     size_t args_size;
-    const char *name;          /* copied, at most 63 bytes are kept; default "Process-1", in its children "Process-1:1" */
+    /* Copied, at most 63 bytes are kept; default "Process-1", in its children "Process-1:1". */
+    const char *name;
     mproc_start_method method; /* default: mproc_get_start_method() */
-    bool daemon;               /* ended when its parent ends, however that ends. Children of a daemon
-                                  are daemons anyway */
+    /* Ended when its parent ends, however that ends. Children of a daemon are daemons anyway. */
+    bool daemon;
 } mproc_process_options;
 
 /* How a process ended.
  *
- * | kind         | code                    | POSIX                          | Windows                         |
- * | ------------ | ----------------------- | ------------------------------ | ------------------------------- |
- * | RUNNING      | 0                       | not ended yet                  | the same                        |
- * | EXITED       | exit code               | exit, _exit, target returned   | the same; abort() is exit 3     |
- * | SIGNALED     | signal number           | a signal ended it              | never                           |
- * | TERMINATED   | signal number; Windows  | a signal that mproc's          | TerminateProcess by mproc's     |
- * |              | SIGTERM's 15 or 9       | terminate or kill sent         | terminate or kill               |
- * | CRASHED      | the status, 0xC0000005  | never (a crash is a signal)    | ended by an exception           |
- * | REFUSED      | 0; see `err`            | ended before its target ran    | the same                        |
- * | LOST         | 0                       | somebody else reaped it and it | never                           |
- * |              |                         | had not said its code          |                                 |
+ * | kind       | code               | POSIX                        | Windows                     |
+ * | ---------- | ------------------ | ---------------------------- | --------------------------- |
+ * | RUNNING    | 0                  | not ended yet                | the same                    |
+ * | EXITED     | exit code          | exit, _exit, target returned | the same; abort() is exit 3 |
+ * | SIGNALED   | signal number      | a signal ended it            | never                       |
+ * | TERMINATED | signal number; on  | a signal that mproc's        | TerminateProcess by mproc's |
+ * |            | Windows 15 or 9    | terminate or kill sent       | terminate or kill           |
+ * | CRASHED    | such as 0xC0000005 | never (a crash is a signal)  | ended by an exception       |
+ * | REFUSED    | 0; see `err`       | ended before its target ran  | the same                    |
+ * | LOST       | 0                  | somebody else reaped it and  | never                       |
+ * |            |                    | it had not said its code     |                             |
  */
 typedef enum mproc_exit_kind {
     MPROC_EXIT_RUNNING = 0,
@@ -98,14 +104,15 @@ typedef struct mproc_exit_status {
 } mproc_exit_status;
 
 /* The first line of main. A spawned child runs main again: this call recognises it, runs its target
- * and ends the process with the target's exit code, so what stands below it is what a Python program
- * has under `if __name__ == '__main__':`. What stands above it runs once more in every spawned child,
- * and in the forkserver. In the first process it remembers that it was called and returns.
+ * and ends the process with the target's exit code, so what stands below it is what a Python
+ * program has under `if __name__ == '__main__':`. What stands above it runs once more in every
+ * spawned child, and in the forkserver. In the first process it remembers that it was called and
+ * returns.
  *
  * argc, argv  as main got them. In a child, the private argument is removed before the target runs.
  *
- * A program that starts processes by spawn or forkserver without it gets MPROC_EGUARD. A program that
- * uses fork alone needs no guard. A set-uid program refuses to be anybody's child.
+ * A program that starts processes by spawn or forkserver without it gets MPROC_EGUARD. A program
+ * that uses fork alone needs no guard. A set-uid program refuses to be anybody's child.
  *
  * **Threads**: call it once, from main, before other threads exist.
  * *Like* `if __name__ == '__main__':` with `multiprocessing.freeze_support()`. */
@@ -118,22 +125,28 @@ static inline void mproc_main_guard(int argc, char **argv);
  *
  * **Returns** MPROC_OK; MPROC_EINVAL: no target, a size without a pointer, an unknown method;
  * MPROC_ENOSYS: no such method on this system; MPROC_EGUARD: spawn or forkserver without the guard,
- * with the two missing lines on the standard error; MPROC_EIMAGE: spawn or forkserver with a target that lies in no
- * loaded module; MPROC_ENOMEM.
+ * with the two missing lines on the standard error, or a child that got past it; MPROC_EIMAGE:
+ * spawn or forkserver with a target that lies in no loaded module; MPROC_ESTATE: after a raw fork;
+ * MPROC_ENOMEM; of the family's first object also MPROC_EAGAIN and MPROC_EOS: its shared memory
+ * cannot be had.
  * **Threads**: safe.
  * *Like* `multiprocessing.Process(target, name, args, daemon)`. */
-MPROC_API mproc_err mproc_process_create(mproc_process **process, const mproc_process_options *options);
+MPROC_API mproc_err mproc_process_create(mproc_process **process,
+                                         const mproc_process_options *options);
 
 /* Starts it. Both standard outputs are flushed first, so that no line appears twice.
  *
- * **Returns** MPROC_OK: the child exists. MPROC_ESTATE: started before, or an object of another
- * process; MPROC_EGUARD: as in mproc_process_create; MPROC_EAGAIN: the system has no process, no
- * descriptor, or the family no slot left: the object can be started again later; MPROC_ENOMEM;
- * MPROC_EOS. A child that cannot find its target ends with MPROC_EXIT_REFUSED.
+ * **Returns** MPROC_OK: the child exists. MPROC_ESTATE: started before, an object of another
+ * process, or this process is ending; MPROC_EAGAIN: the system has no process, no descriptor, or
+ * the family no slot left; MPROC_ENOMEM; MPROC_EIMAGE: the target's library has been unloaded;
+ * MPROC_ENOENT, MPROC_EACCES: the program's file is gone or may not be run; MPROC_EBROKEN: the
+ * forkserver cannot be started, such as that of a program which ends above its guard; MPROC_EOS.
+ * After a failure the object can be started again. A child that cannot find its target ends with
+ * MPROC_EXIT_REFUSED.
  * **Threads**: safe. A fork copies the calling thread only.
  * **Platform**: the child's standard input is the null device. A forked child keeps signal mask and
- * handlers; a spawned one keeps only what was ignored. A raw fork() outside of mproc gives a process that is not of
- * the family: its mproc calls return MPROC_ESTATE.
+ * handlers; a spawned one keeps only what was ignored. A raw fork() outside of mproc gives a
+ * process that is not of the family: its mproc calls return MPROC_ESTATE.
  * *Like* `Process.start()`. */
 MPROC_API mproc_err mproc_process_start(mproc_process *process);
 
@@ -175,7 +188,8 @@ MPROC_API mproc_err mproc_process_kill(mproc_process *process);
 /* The process id; 0 before start and for NULL. **Threads**: safe. *Like* `Process.pid`. */
 MPROC_API long long mproc_process_pid(const mproc_process *process);
 
-/* The name; NULL for NULL. Lives as long as the object. **Threads**: safe. *Like* `Process.name`. */
+/* The name; NULL for NULL. Lives as long as the object. **Threads**: safe.
+ * *Like* `Process.name`. */
 MPROC_API const char *mproc_process_name(const mproc_process *process);
 
 /* Whether it is a daemon. **Threads**: safe. *Like* `Process.daemon`. */
@@ -190,16 +204,17 @@ MPROC_API bool mproc_process_is_daemon(const mproc_process *process);
 MPROC_API mproc_err mproc_process_sentinel(mproc_process *process, intptr_t *sentinel);
 
 /* Frees the object. Never blocks, never kills: a running child stays a child of this process, is
- * joined (a daemon: ended) at exit and may be found again by mproc_active_children. NULL is fine; the
- * objects of mproc_process_current and mproc_process_parent stay.
+ * joined (a daemon: ended) at exit and may be found again by mproc_active_children. NULL is fine;
+ * the objects of mproc_process_current and mproc_process_parent stay.
  * **Threads**: no other thread may still use the object. *Like* `Process.close()`. */
 MPROC_API void mproc_process_free(mproc_process *process);
 
-/* The calling process. **Ownership**: mproc's. NULL only when there is no memory for it, and after a
- * raw fork. **Threads**: safe. *Like* `multiprocessing.current_process()`. */
+/* The calling process. **Ownership**: mproc's. NULL only when there is no memory for it, and after
+ * a raw fork. **Threads**: safe. *Like* `multiprocessing.current_process()`. */
 MPROC_API mproc_process *mproc_process_current(void);
 
-/* The process that started the caller; can be asked for name, pid, is_alive, sentinel and be joined.
+/* The process that started the caller; can be asked for name, pid, is_alive, sentinel and be
+ * joined.
  * **Returns** NULL in the first process of the family.
  * **Ownership**: mproc's. **Threads**: safe. *Like* `multiprocessing.parent_process()`. */
 MPROC_API mproc_process *mproc_process_parent(void);
@@ -210,7 +225,8 @@ MPROC_API mproc_process *mproc_process_parent(void);
  *           `capacity` is 0. **Ownership**: free each one.
  * count     receives how many there are, also beyond the capacity.
  *
- * **Returns** MPROC_OK; MPROC_EINVAL; MPROC_ENOMEM.
+ * **Returns** MPROC_OK; MPROC_EINVAL; MPROC_ENOMEM; MPROC_ESTATE: after a raw fork; MPROC_EGUARD: a
+ * child that got past the guard; MPROC_EAGAIN and MPROC_EOS as mproc_process_create.
  * **Threads**: safe. *Like* `multiprocessing.active_children()`. */
 MPROC_API mproc_err mproc_active_children(mproc_process **list, size_t capacity, size_t *count);
 
