@@ -19,7 +19,7 @@ static mproc_process *children, *newest, *orphans;
 static os_watcher *monitor;
 static size_t latecomers; /* children that the monitor does not watch yet */
 static size_t starting;   /* starts in flight */
-static size_t hooks_due;  /* watched children whose hooks have not run yet */
+static size_t ends_due;   /* watched children of whose end the monitor has not told yet */
 /* This process is ending: it starts no more children. And whether it has had one: else there is nothing to end, and no lock
  * to touch. A start sets `used` before it looks at `ending`, the end does it the other way round. */
 static _Atomic bool ending, used;
@@ -44,7 +44,7 @@ void children_after_fork(void)
         inherited.monitor = monitor;
     }
     children = newest = orphans = NULL;
-    latecomers = starting = hooks_due = 0;
+    latecomers = starting = ends_due = 0;
     ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
@@ -113,6 +113,8 @@ static mproc_err watch(mproc_process *child)
     gate_leave();
     if (err)
         process_release(child);
+    else
+        ends_due += child->role == PROCESS_CHILD;
     child->watched = true; /* or never will be */
     return err;
 }
@@ -288,10 +290,10 @@ static void on_end(void *context, uint64_t key)
     }
     mproc_process *child = (mproc_process *)(uintptr_t)key;
     children_join(child, 0);
-    if (child->hooks) {
+    if (child->hooks)
         child->hooks->ended(child->hooks_context, child);
-        count_down(&hooks_due);
-    }
+    if (child->role == PROCESS_CHILD)
+        count_down(&ends_due);
     process_release(child);
 }
 
@@ -347,7 +349,6 @@ mproc_err children_add(mproc_process *child)
     add(child);
     if (monitor && child->hooks) {
         err = watch(child);
-        hooks_due += !err;
     } else if (monitor) {
         latecomers++;
         os_watcher_alarm(monitor, os_now() + SHORT_LIFE);
@@ -511,10 +512,10 @@ static void end_daemons(mproc_process **every, size_t all)
     }
 }
 
-/* Nothing of it runs afterwards: what the hooks look at may be swept. */
+/* Nothing of it runs afterwards: what the hooks look at may be swept. All children have ended, so it has told of them soon. */
 static void stop_monitor(void)
 {
-    await_zero(&hooks_due, os_now() + GRACE);
+    await_zero(&ends_due, os_now() + GRACE);
     os_mutex_lock(&lock);
     os_watcher *last = monitor;
     monitor = NULL;
