@@ -206,6 +206,12 @@
 #define children_sentinel mproc__children_sentinel
 #define children_signal mproc__children_signal
 
+/* process/orphans.h */
+#define orphans_adopt mproc__orphans_adopt
+#define orphans_after_fork mproc__orphans_after_fork
+#define orphans_exist mproc__orphans_exist
+#define orphans_remove mproc__orphans_remove
+
 /* process/forkserver.h */
 #define forkserver_after_fork mproc__forkserver_after_fork
 #define forkserver_begin mproc__forkserver_begin

@@ -1,17 +1,19 @@
-/* The seam: the few things an operating system must do. src/posix and src/win32 implement it, with the
- * same file names on both sides; everything above knows no operating system.
+/* The seam: the few things an operating system must do. src/posix and src/win32 implement it, with
+ * the same file names on both sides; everything above knows no operating system.
  *
  * Said once for all of them:
  *   - They report facts and decide nothing. They hold no lock while they wait, and print nothing.
  *   - A mproc_err other than MPROC_OK means: nothing has changed, out-parameters are untouched, and
- *     the system's own number has been given to error_remember. Never an invented code: the backend's error.c has the
- *     one table from errno / GetLastError() to mproc_err (EMFILE, ENFILE, EAGAIN, EPERM on RLIMIT_NPROC -> MPROC_EAGAIN;
- *     ENOMEM, ENOSPC, EDQUOT, EFBIG -> MPROC_ENOMEM; EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT;
- *     EEXIST -> MPROC_EEXIST; everything else -> MPROC_EOS).
- *   - Handles are descriptors or HANDLEs in an intptr_t; OS_NO_HANDLE is invalid on both sides, and closing it does
- *     nothing. Those that the backend makes are not inherited by programs the host starts, and lie above 9, so that
- *     a spawned child can be given them at 3, 4, 5...
- *   - Deadlines are absolute, in nanoseconds of os_now; OS_FOREVER never comes, 0 has always passed.
+ *     the system's own number has been given to error_remember. Never an invented code: the
+ *     backend's error.c has the one table from errno / GetLastError() to mproc_err (EMFILE, ENFILE,
+ *     EAGAIN, EPERM on RLIMIT_NPROC -> MPROC_EAGAIN; ENOMEM, ENOSPC, EDQUOT, EFBIG -> MPROC_ENOMEM;
+ *     EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT; EEXIST -> MPROC_EEXIST; everything
+ *     else -> MPROC_EOS).
+ *   - Handles are descriptors or HANDLEs in an intptr_t; OS_NO_HANDLE is invalid on both sides, and
+ *     closing it does nothing. Those that the backend makes are not inherited by programs the host
+ *     starts, and lie above 9, so that a spawned child can be given them at 3, 4, 5...
+ *   - Deadlines are absolute, in nanoseconds of os_now; OS_FOREVER never comes, 0 has always
+ *     passed.
  *   - Addresses that other processes see lie in the arena. */
 #ifndef MPROC_OS_H
 #define MPROC_OS_H
@@ -36,10 +38,12 @@ int64_t os_now(void); /* monotonic; stands still for nobody's clock change */
 void os_yield(void);  /* lets another thread run */
 void os_pause(void);  /* the processor's hint inside a spin loop */
 mproc_err os_random(void *bytes, size_t size); /* good enough for keys */
-int os_cpu_count(void);         /* min(affinity, cgroup v1/v2 quota rounded up, job limits); >= 1 */
+/* min(affinity, cgroup v1/v2 quota rounded up, job limits); at least 1. */
+int os_cpu_count(void);
 uint64_t os_memory_limit(void); /* min(machine, cgroup v1/v2) in bytes; never 0 */
 
-/* Waits end with MPROC_EINTR after a signal handler ran, when this is on; else they go on. Off at first. */
+/* Waits end with MPROC_EINTR after a signal handler ran, when this is on; else they go on. Off at
+ * first. */
 void os_set_interruptible(bool on);
 
 /* ---- threads of mproc's own (thread.c) ---- */
@@ -51,9 +55,10 @@ void os_mutex_init(os_mutex *mutex); /* also over one that a fork copied in any 
 void os_mutex_lock(os_mutex *mutex);
 void os_mutex_unlock(os_mutex *mutex);
 
+/* Writers are not starved. */
 typedef struct os_rwlock {
     _Alignas(8) unsigned char bytes[272]; /* macOS: a mutex of 64 and a lock of 200 */
-} os_rwlock;                              /* writers are not starved */
+} os_rwlock;
 void os_rwlock_init(os_rwlock *lock);
 void os_rwlock_read(os_rwlock *lock);
 void os_rwlock_read_end(os_rwlock *lock);
@@ -74,46 +79,52 @@ typedef struct os_shared {
     os_handle object; /* what a spawned child must inherit */
 } os_shared;
 
-/* Reserves `size` bytes that can be shared, zeroed once committed; as much less as the system asks for
- * (RLIMIT_AS, RLIMIT_FSIZE, sanitizers), but at least `least`: tries halves. A multiple of 64 KiB. A fork inherits the mapping. */
+/* Reserves `size` bytes that can be shared, zeroed once committed; as much less as the system asks
+ * for (RLIMIT_AS, RLIMIT_FSIZE, sanitizers), but at least `least`: tries halves. A multiple of 64
+ * KiB. A fork inherits the mapping. */
 mproc_err os_shared_create(os_shared *shared, uint64_t size, uint64_t least);
 /* Maps what a parent created and this process inherited. Takes the handle over. */
 mproc_err os_shared_open(os_shared *shared, os_handle object, uint64_t size);
 void os_shared_close(os_shared *shared); /* unmaps it and closes its handle */
-/* Makes [offset, offset + size) usable, in multiples of 64 KiB; again is fine. Full is MPROC_ENOMEM: afterwards
- * no access faults. Signals are blocked meanwhile (an interrupted fallocate starts over). */
+/* Makes [offset, offset + size) usable, in multiples of 64 KiB; again is fine. Full is
+ * MPROC_ENOMEM: afterwards no access faults. Signals are blocked meanwhile (an interrupted
+ * fallocate starts over). */
 mproc_err os_shared_commit(const os_shared *shared, uint64_t offset, uint64_t size);
-/* Gives committed memory back, where the system can. Content is undefined until the next commit; true: that
- * commit is needed, and the range will be zero. false: nothing happened, the range stays as it is. */
+/* Gives committed memory back, where the system can. Content is undefined until the next commit;
+ * true: that commit is needed, and the range will be zero. false: nothing happened, the range stays
+ * as it is. */
 bool os_shared_decommit(const os_shared *shared, uint64_t offset, uint64_t size);
 /* Debug builds assert this before a span is handed out: wine lets uncommitted pages be touched. */
 bool os_shared_is_committed(const os_shared *shared, uint64_t offset, uint64_t size);
 
 /* ---- waiting on a word of the arena (park.c) ---- */
 
-/* Whether the system can wait on a word itself (Linux futex, not FUTEX_PRIVATE). Else family/park.c builds that
- * of os_signals. */
+/* Whether the system can wait on a word itself (Linux futex, not FUTEX_PRIVATE). Else family/park.c
+ * builds that of os_signals. */
 extern const bool os_has_futex;
-/* Sleeps while *word == expected. MPROC_OK: woken, changed, or for no reason; MPROC_ETIMEDOUT; MPROC_EINTR. */
+/* Sleeps while *word == expected. MPROC_OK: woken, changed, or for no reason; MPROC_ETIMEDOUT;
+ * MPROC_EINTR. */
 mproc_err os_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline);
 void os_futex_wake(_Atomic uint32_t *word, uint32_t count); /* UINT32_MAX: all */
 
-/* A semaphore in the arena for one waiting thread at a time; posts are counted. On Windows a named kernel
- * semaphore `Local\mproc-<nonce>-<index>`, opened once by each process that uses it and then kept. */
+/* A semaphore in the arena for one waiting thread at a time; posts are counted. On Windows a named
+ * kernel semaphore `Local\mproc-<nonce>-<index>`, opened once by each process that uses it and then
+ * kept. */
 typedef struct os_signal {
     _Alignas(8) unsigned char bytes[64];
 } os_signal;
 mproc_err os_signal_init(os_signal *signal, const unsigned char nonce[16], uint32_t index);
-mproc_err os_signal_wait(os_signal *signal,
-                         int64_t deadline); /* as os_futex_wait; OK: a post was taken */
-void os_signal_post(os_signal *signal);     /* by any process; to a dead waiter: harmless */
+/* As os_futex_wait; MPROC_OK: a post was taken. */
+mproc_err os_signal_wait(os_signal *signal, int64_t deadline);
+void os_signal_post(os_signal *signal); /* by any process; to a dead waiter: harmless */
 
 /* ---- code that travels (image.c) ---- */
 
 typedef void (*os_function)(void);
 typedef struct os_code {
-    uint64_t
-        identity; /* of the module: build id, or a hash of its headers and code; PE: timestamp, size and checksum */
+    /* Of the module: build id, or a hash of its headers and code; PE: time stamp, size,
+     * checksum. */
+    uint64_t identity;
     uint64_t offset; /* from the module's base */
 } os_code;
 
@@ -135,10 +146,12 @@ typedef struct os_entry {
 
 /* Tells from main's arguments whether this process was made by os_spawn; if so, takes the private
  * argument out of argv (argv[argc] is NULL again), so that it is accepted once. Remembers argv[0].
- * MPROC_OK: a child, `entry` is filled; MPROC_ENOENT: an ordinary start; MPROC_EACCES: a set-uid program was given
- * the argument (AT_SECURE); MPROC_EINVAL: the argument is forged: its handles do not exist. */
+ * MPROC_OK: a child, `entry` is filled; MPROC_ENOENT: an ordinary start; MPROC_EACCES: a set-uid
+ * program was given the argument (AT_SECURE); MPROC_EINVAL: the argument is forged: its handles do
+ * not exist. */
 mproc_err os_entry_claim(int argc, char **argv, os_entry *entry);
-/* Whether os_spawn made this process and os_entry_claim has not been called: main went past the guard. */
+/* Whether os_spawn made this process and os_entry_claim has not been called: main went past the
+ * guard. */
 bool os_entry_is_unclaimed(void);
 
 /* ---- processes (process.c, fork.c, spawn.c) ---- */
@@ -157,10 +170,11 @@ typedef struct os_process {
 uint64_t os_birth_time(void); /* of the clock by which the system stamps new processes */
 int64_t os_getpid(void);
 
-/* A copy of this process. *in_child tells the two apart; in the child, `child` is untouched. Forked by
- * a thread of mproc's own it has the signal mask of the thread that started that one. */
+/* A copy of this process. *in_child tells the two apart; in the child, `child` is untouched. Forked
+ * by a thread of mproc's own it has the signal mask of the thread that started that one. */
 mproc_err os_fork(os_process *child, bool *in_child);
-/* `in_raw_child` is called in the child of every fork, by mproc or not (pthread_atfork). Windows: nothing. */
+/* `in_raw_child` is called in the child of every fork, by mproc or not (pthread_atfork). Windows:
+ * nothing. */
 void os_on_fork(void (*in_raw_child)(void));
 /* The same executable anew, standard input from the null device, with these handles and no others
  * but the standard ones; its first argument carries text and handles. `mortal`: ends with this
@@ -170,47 +184,51 @@ struct os_lifeline;
 mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
                    size_t handle_count, const struct os_lifeline *mortal);
 
-/* Waits until the process has ended; leaves it to be reaped. MPROC_OK, MPROC_ETIMEDOUT, MPROC_EINTR. Any thread,
- * several at once. OK also when somebody else has reaped it. Without a descriptor left it looks at a growing beat of 1 to 20 ms. */
+/* Waits until the process has ended; leaves it to be reaped. MPROC_OK, MPROC_ETIMEDOUT,
+ * MPROC_EINTR. Any thread, several at once. OK also when somebody else has reaped it. Without a
+ * descriptor left it looks at a growing beat of 1 to 20 ms. */
 mproc_err os_process_wait(os_process *process, int64_t deadline);
-/* Never blocks, never reaps. RUNNING, EXITED, SIGNALED, CRASHED (Windows: a status >= 0xC0000000); LOST: ended, but its
- * status is not to be had (reaped by somebody else, or foreign). */
+/* Never blocks, never reaps. RUNNING, EXITED, SIGNALED, CRASHED (Windows: a status >= 0xC0000000);
+ * LOST: ended, but its status is not to be had (reaped by somebody else, or foreign). */
 void os_process_status(os_process *process, mproc_exit_status *status);
 /* Both at once: as os_process_status, and once it has ended, its pid is let go. */
 void os_process_collect(os_process *process, mproc_exit_status *status);
 void os_process_reap(os_process *process); /* after it has ended: lets its pid go. Once. */
-/* terminate: SIGTERM, or SIGKILL with `hard`; Windows: TerminateProcess with 15 or 9. Checks that the pid is still that process;
- * MPROC_OK also when it has ended. */
+/* terminate: SIGTERM, or SIGKILL with `hard`; Windows: TerminateProcess with 15 or 9. Checks that
+ * the pid is still that process; MPROC_OK also when it has ended. */
 mproc_err os_process_signal(os_process *process, bool hard);
 /* Readable / signalled once it has ended. Made when first asked for; belongs to `process`. */
 mproc_err os_process_sentinel(os_process *process, os_handle *sentinel);
 void os_process_close(os_process *process); /* lets its handles go; the process is left alone */
-/* A proof for a process that is nobody's child here: true when no process, or only a zombie, has this
- * pid and was born then. */
+/* A proof for a process that is nobody's child here: true when no process, or only a zombie, has
+ * this pid and was born then. */
 bool os_process_is_gone(int64_t pid, uint64_t born);
 
 void os_stdin_null(void); /* in a child that os_fork made: standard input becomes the null device */
-void os_flush_output(
-    void); /* what stdout and stderr have buffered; costs nothing when that is nothing */
+/* What stdout and stderr have buffered; costs nothing when that is nothing. */
+void os_flush_output(void);
 void os_flush_all(void);        /* every output stream; likewise */
 void os_ignore_interrupt(void); /* Ctrl-C does nothing to this process */
 
 /* ---- the life line: a child learns that its parent has ended (lifeline.c) ---- */
 
 typedef struct os_lifeline {
-    os_handle
-        watch; /* children inherit it: readable / signalled when the process that made it has ended */
+    /* Children inherit it: readable / signalled when the process that made it has ended. */
+    os_handle watch;
     os_handle hold; /* POSIX: the only write end; Windows: the job of the mortal ones */
 } os_lifeline;
 
 mproc_err os_lifeline_create(os_lifeline *line);
 void os_lifeline_close(os_lifeline *line); /* in a forked child: lets go of what its parent holds */
-/* The calling process is ended when the line breaks, or at once if it has; even when it is stopped (Linux: F_SETSIG and O_ASYNC
- * on a read end of its own, opened through /proc/self/fd; else a thread). Windows: nothing, the job does it. */
+/* The calling process is ended when the line breaks, or at once if it has; even when it is stopped
+ * (Linux: F_SETSIG and O_ASYNC on a read end of its own, opened through /proc/self/fd; else a
+ * thread). Windows: nothing, the job does it. */
 mproc_err os_lifeline_arm(os_handle watch);
-/* Whether a forked child finds a life line to its parent by itself, so that none must be made for it to inherit. */
+/* Whether a forked child finds a life line to its parent by itself, so that none must be made for
+ * it to inherit. */
 extern const bool os_can_find_lifeline;
-/* In such a child: one to wait on, but not to arm. `parent`: its parent's pid, from before the fork. */
+/* In such a child: one to wait on, but not to arm. `parent`: its parent's pid, from before the
+ * fork. */
 mproc_err os_lifeline_find(int64_t parent, os_handle *watch);
 /* MPROC_OK: broken; MPROC_ETIMEDOUT; MPROC_EINTR. */
 mproc_err os_lifeline_wait(os_handle watch, int64_t deadline);
@@ -218,27 +236,33 @@ mproc_err os_lifeline_wait(os_handle watch, int64_t deadline);
 /* ---- being told of ends (watcher.c) ---- */
 
 typedef struct os_watcher os_watcher;
-/* `ended(context, key)` is called when a watched process has ended (keys are not 0), on a thread of the watcher's (made by os_thread_start),
- * one call at a time, once for each key. It may add and remove. */
+/* `ended(context, key)` is called when a watched process has ended (keys are not 0), on a thread of
+ * the watcher's (made by os_thread_start), one call at a time, once for each key. It may add and
+ * remove. */
 mproc_err os_watcher_create(os_watcher **watcher, void (*ended)(void *context, uint64_t key),
                             void *context);
 /* The watcher keeps its own handle: `process` need not live on. Foreign ones, too. */
 mproc_err os_watcher_add(os_watcher *watcher, os_process *process, uint64_t key);
-/* Calls `ended(context, 0)` once, at about that time: a second alarm before then only makes it earlier. */
+/* Calls `ended(context, 0)` once, at about that time: a second alarm before then only makes it
+ * earlier. */
 void os_watcher_alarm(os_watcher *watcher, int64_t deadline);
-/* No idle wake-ups: a watcher with nothing to report costs nothing. Stops its thread and frees it; not from `ended`. */
+/* No idle wake-ups: a watcher with nothing to report costs nothing. Stops its thread and frees it;
+ * not from `ended`. */
 void os_watcher_free(os_watcher *watcher);
-/* In a forked child, where its thread is not: closes its handles. Its memory stays, for freeing would copy pages. */
+/* In a forked child, where its thread is not: closes its handles. Its memory stays, for freeing
+ * would copy pages. */
 void os_watcher_after_fork(os_watcher *watcher);
 
 /* ---- the forkserver's two sides (forkserver.c); Windows: MPROC_ENOSYS ---- */
 
 mproc_err os_forkserver_channel(os_handle ends[2]); /* 0: the parent's, 1: the server's */
-/* Asks the server for a child that knows `word`. MPROC_EBROKEN: there is no server at the other end.
- * The child is this process's own where the system can do that (Linux with glibc: CLONE_PARENT), else `foreign`. */
+/* Asks the server for a child that knows `word`. MPROC_EBROKEN: there is no server at the other
+ * end. The child is this process's own where the system can do that (Linux with glibc:
+ * CLONE_PARENT), else `foreign`. */
 mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *child);
-/* The server: ends (with _exit) when the channel closes. Returns in each child, with its word, the channel closed.
- * Where children are not the parent's own, `ended` is called with each one's status before it is reaped. */
+/* The server: ends (with _exit) when the channel closes. Returns in each child, with its word, the
+ * channel closed. Where children are not the parent's own, `ended` is called with each one's status
+ * before it is reaped. */
 uint64_t os_forkserver_serve(os_handle channel,
                              void (*ended)(uint64_t word, mproc_exit_status status));
 

@@ -35,8 +35,8 @@ void os_on_fork(void (*in_raw_child)(void))
 
 /* The null device, opened by the parent once, so that each child needs no more than a dup2. */
 static int null_fd = -1;
-static bool
-    has_read_ahead; /* the parent's stdin has a buffer: looked at where the page is present */
+/* The parent's stdin has a buffer: looked at where the page is present. */
+static bool has_read_ahead;
 
 static void prepare_stdin(void)
 {
@@ -49,8 +49,8 @@ static void prepare_stdin(void)
 #endif
 }
 
-/* Not by the C library's function where that can be avoided: its page would be one more to fault in, a thirtieth of
- * what a start and join cost. */
+/* Not by the C library's function where that can be avoided: its page would be one more to fault
+ * in, a thirtieth of what a start and join cost. */
 static void become_stdin(int fd)
 {
 #if POSIX_LINUX && defined(__x86_64__)
@@ -69,8 +69,8 @@ void os_stdin_null(void)
     if (null_fd >= 0) {
         become_stdin(null_fd);
     } else {
-        close(
-            STDIN_FILENO); /* a new child has one thread: the lowest descriptor is this one again */
+        /* A new child has one thread: the lowest descriptor is this one again. */
+        close(STDIN_FILENO);
         int fd = open("/dev/null", O_RDONLY);
         (void)fd;
     }

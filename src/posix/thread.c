@@ -115,7 +115,7 @@ void os_rwlock_write_end(os_rwlock *lock)
     must(pthread_rwlock_unlock(&rwlock_of(lock)->lock));
 }
 
-/* In a thread of mproc's own: the mask of the thread that made it. A forked child wants that one. */
+/* In a thread of mproc's own: the mask of the thread that made it, for the children it forks. */
 static _Thread_local const sigset_t *outer_mask;
 
 bool posix_is_own_thread(void)

@@ -28,8 +28,8 @@ struct os_watcher {
     watch *due;
     size_t count;
     int64_t alarm; /* OS_FOREVER: none */
-    int poller;  /* epoll; portable: none */
-    int wake[2]; /* a pipe: written to when there is something new to look at */
+    int poller;    /* epoll; portable: none */
+    int wake[2];   /* a pipe: written to when there is something new to look at */
     atomic_bool stop;
     os_handle thread;
     void (*ended)(void *context, uint64_t key);

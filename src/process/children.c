@@ -1,12 +1,12 @@
 #include "children.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
 #include "forkserver.h"
+#include "orphans.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define GRACE (1000 * MILLISECOND)   /* for a daemon that does not mind its SIGTERM */
@@ -14,8 +14,8 @@
 #define BEAT (20 * MILLISECOND) /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
-/* In the order of their start, and the orphans adopted. Each is held by a reference while it runs. */
-static mproc_process *children, *newest, *orphans;
+/* In the order of their start. Each is held by a reference while it runs. */
+static mproc_process *children, *newest;
 static os_watcher *monitor;
 static size_t latecomers; /* children that the monitor does not watch yet */
 static size_t starting;   /* starts in flight */
@@ -31,7 +31,7 @@ void children_begin(void)
 
 /* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps leak checkers calm. */
 static struct {
-    mproc_process *children, *orphans;
+    mproc_process *children;
     os_watcher *monitor;
 } inherited;
 
@@ -40,10 +40,10 @@ void children_after_fork(void)
     os_mutex_init(&lock);
     if (monitor || children) {
         inherited.children = children;
-        inherited.orphans = orphans;
         inherited.monitor = monitor;
     }
-    children = newest = orphans = NULL;
+    children = newest = NULL;
+    orphans_after_fork();
     latecomers = starting = ends_due = 0;
     ending = used = false;
     if (monitor)
@@ -133,94 +133,22 @@ static mproc_err start_monitor(void)
     return err;
 }
 
-static mproc_process *make_orphan(slot_id id, const slot *of_orphan, slot_id estate)
+static mproc_err start_and_watch(mproc_process *orphan)
 {
-    uint64_t born = atomic_load(&of_orphan->born); /* 0: its parent was killed before it told */
-    mproc_process *orphan = malloc(sizeof *orphan + SLOT_NAME);
-    if (!orphan)
-        return NULL;
-    *orphan = (mproc_process){.role = PROCESS_ADOPTED,
-                              .owner = family.self,
-                              .references = 1,
-                              .phase = PROCESS_STARTED,
-                              .slot = id,
-                              .estate = estate,
-                              .reaped = true,
-                              .os = {.pid = slot_pid(id),
-                                     .born = born ? born : os_birth_time(),
-                                     .handle = OS_NO_HANDLE,
-                                     .extra = OS_NO_HANDLE,
-                                     .foreign = true}};
-    orphan->name = memcpy(orphan->args, of_orphan->name, SLOT_NAME);
-    return orphan;
+    mproc_err err = start_monitor();
+    return err ? err : watch(orphan);
 }
 
-static mproc_err watch_orphan(slot_id id, const slot *of_orphan, slot_id estate)
-{
-    mproc_process *orphan = make_orphan(id, of_orphan, estate);
-    mproc_err err = orphan ? start_monitor() : MPROC_ENOMEM;
-    if (!err)
-        err = watch(orphan);
-    if (err) {
-        free(orphan);
-        return err;
-    }
-    orphan->next = orphans;
-    if (orphans)
-        orphans->previous = orphan;
-    orphans = orphan;
-    return MPROC_OK;
-}
-
-typedef struct succession {
-    slot_id dead;
-    bool heirs; /* somebody may still write into the dead one's blocks */
-} succession;
-
-/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds nothing left. Its daemons and
- * workers are about to end, too, but until they have, they use what it owned: they stay its own,
- * and its sweep waits for them. */
-static bool adopt(slot_id id, slot *of_orphan, void *context)
-{
-    succession *after = context;
-    slot_id parent = after->dead;
-    if (atomic_load(&of_orphan->parent) != parent || !slot_is(id, SLOT_LIVING))
-        return true;
-    bool mortal = of_orphan->daemon;
-    if (!mortal && !atomic_compare_exchange_strong(&of_orphan->parent, &parent, family.self))
-        return true;
-    mproc_err err = watch_orphan(id, of_orphan, mortal ? after->dead : 0);
-    after->heirs |= mortal;
-    if (err)
-        log_write(MPROC_LOG_WARNING, "an orphan is not watched: %s", mproc_strerror(err));
-    return true;
-}
-
-static void unlink_orphan(mproc_process *orphan)
-{
-    *(orphan->previous ? &orphan->previous->next : &orphans) = orphan->next;
-    if (orphan->next)
-        orphan->next->previous = orphan->previous;
-}
-
-static bool has_heirs(slot_id dead)
-{
-    for (const mproc_process *orphan = orphans; orphan; orphan = orphan->next) {
-        if (orphan->estate == dead)
-            return true;
-    }
-    return false;
-}
-
-/* Disowned first: a child that was just coming to life is then either gone or living, and adopted. */
+/* Disowned first: a child that was just coming to life is then either gone or living, and adopted. The sweep waits for
+ * heirs. */
 static void sweep(slot_id dead, bool clean)
 {
-    succession after = {.dead = dead};
+    bool heirs = false;
     if (!clean) {
         family_disown(dead);
-        slot_each(adopt, &after);
+        heirs = orphans_adopt(dead, start_and_watch);
     }
-    if (!after.heirs)
+    if (!heirs)
         family_sweep(dead, clean);
 }
 
@@ -244,10 +172,8 @@ static void collect(mproc_process *child)
     if (child->role == PROCESS_CHILD) {
         unlink_child(child);
         latecomers -= monitor && !child->watched;
-    } else {
-        unlink_orphan(child);
-        if (child->estate && !has_heirs(child->estate))
-            family_sweep(child->estate, false);
+    } else if (orphans_remove(child)) {
+        family_sweep(child->estate, false);
     }
     reap(child);
     log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
@@ -483,7 +409,7 @@ bool children_have_orphans(void)
     if (!used)
         return false;
     os_mutex_lock(&lock);
-    bool have = orphans != NULL;
+    bool have = orphans_exist();
     os_mutex_unlock(&lock);
     return have;
 }

@@ -222,8 +222,8 @@ static mproc_err release_into_job(const launch *it, const PROCESS_INFORMATION *m
     return MPROC_OK;
 }
 
-/* Wine answers ERROR_INTERNAL_ERROR now and then when several processes are being made at once; nothing has been made
- * then, and the next try succeeds. */
+/* Wine answers ERROR_INTERNAL_ERROR now and then when several processes are being made at once;
+ * nothing has been made then, and the next try succeeds. */
 static bool create_process(launch *it, DWORD flags, PROCESS_INFORMATION *made)
 {
     for (int tries = 0; tries < CREATE_TRIES; tries++) {
