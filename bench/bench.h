@@ -1,14 +1,14 @@
-/* Compares programs in one run. Each side of a comparison is a process of its own (a "peer": this executable
- * once more, in a certain role), so that threads, children and memory of one side do not weigh on the
- * other; they work in turn, and what is compared are the medians. */
+/* Compares programs in one run. Each side of a comparison is a process of its own (a "peer": this
+ * executable once more, in a certain role), so that threads, children and memory of one side do not
+ * weigh on the other; they work in turn, and what is compared are the medians. */
 #ifndef BENCH_H
 #define BENCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a peer does. `prepare` is not measured; `sample` measures by itself and writes up to two figures;
- * `finish` ends what `prepare` began. */
+/* What a peer does. `prepare` is not measured; `sample` measures by itself and writes up to two
+ * figures; `finish` ends what `prepare` began. */
 struct bench_role {
     const char *name;
     void (*prepare)(double argument);
@@ -16,8 +16,8 @@ struct bench_role {
     void (*finish)(void);
 };
 
-/* In main, after the guard: a peer's process plays its role and never returns. The table ends with an empty
- * role. */
+/* In main, after the guard: a peer's process plays its role and never returns. The table ends with
+ * an empty role. */
 void bench_play_role(int argc, char **argv, const struct bench_role *roles);
 
 typedef struct bench_peer bench_peer;
@@ -33,7 +33,8 @@ struct bench_side {
     double argument;
 };
 
-/* One row of the table. The ratio is ours to theirs. With BENCH_AT_LEAST it is a speed: theirs to ours. */
+/* One row of the table. The ratio is ours to theirs. With BENCH_AT_LEAST it is a
+ * speed: theirs to ours. */
 struct bench_comparison {
     const char *what;
     struct bench_side ours;

@@ -36,14 +36,14 @@ void raw_program_wait(struct raw_program *program);
 FILE *raw_output_of(const char *command);
 void raw_output_close(FILE *output);
 
-/* Seconds of processor time that others have used so far; 0 where that is not known. What this process started
- * counts as its own once it has ended. */
+/* Seconds of processor time that others have used so far; 0 where that is not known. What this
+ * process started counts as its own once it has ended. */
 double raw_used_by_others(void);
 
 bool raw_knows_processes(void); /* whether the rest is known here */
 double raw_private_bytes(long long pid);
-/* What a process and its descendants have done so far: times that they gave a processor up or had it taken,
- * and seconds of processor time. */
+/* What a process and its descendants have done so far: times that they gave a processor up or had
+ * it taken, and seconds of processor time. */
 void raw_family_activity(long long root, double *switches, double *seconds);
 
 #endif

@@ -13,8 +13,8 @@ struct folder;
 /* NULL with errno. */
 struct folder *folder_open(const char *path);
 
-/* The next name, without "." and "..", valid until the next call. NULL: no more, errno is 0; or a failure, errno
- * tells which. */
+/* The next name, without "." and "..", valid until the next call. NULL: no more, errno is 0; or a
+ * failure, errno tells which. */
 const char *folder_next(struct folder *folder, enum folder_kind *kind);
 
 void folder_close(struct folder *folder);

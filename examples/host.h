@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* The program's arguments, argv[0] too, ended by NULL. They live until the program ends. NULL: no memory. */
+/* The program's arguments, argv[0] too, ended by NULL. NULL: no memory. They live until
+ * the program ends. */
 char **host_arguments(int *argc, char **argv);
 
 /* fopen; NULL with errno. */

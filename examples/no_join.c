@@ -1,4 +1,4 @@
-/* Nobody joins the child, and main returns before it has ended: the exit of the program waits for it. */
+/* Nobody joins the child, and main returns before it has ended: the program's exit waits for it. */
 #include "host.h"
 #include "must.h"
 

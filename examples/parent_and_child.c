@@ -1,5 +1,6 @@
-/* The same function in both processes: who has no parent in the family is the first one. Where fork()
- * tells them apart by what it returns, and not at all on Windows, this works under every start method. */
+/* The same function in both processes: who has no parent in the family is the first one. Where
+ * fork() tells them apart by what it returns, and not at all on Windows, this works under every
+ * start method. */
 #include "must.h"
 
 #include <mproc/mproc.h>

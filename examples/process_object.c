@@ -1,4 +1,4 @@
-/* A process that is an object with state and a run method: what a subclass of Process is in Python. */
+/* A process that is an object with state and a run method, as a subclass of Process in Python. */
 #include "host.h"
 #include "must.h"
 

@@ -1,7 +1,7 @@
 #include "text.h"
 
-/* One vector register or a few: the loop over them has a constant length, so that compilers unroll it
- * without a remainder. Must stay below 256, for the newlines are counted in a byte. */
+/* One vector register or a few: the loop over them has a constant length, so that compilers unroll
+ * it without a remainder. Must stay below 256, for the newlines are counted in a byte. */
 #define STRIDE 64
 
 static void expect(struct text *text, unsigned missing, unsigned char low, unsigned char high)
@@ -11,8 +11,8 @@ static void expect(struct text *text, unsigned missing, unsigned char low, unsig
     text->high = high;
 }
 
-/* The second byte's range keeps out surrogates and codes that have a shorter form. Sequences of five and
- * six bytes are no Unicode any more, but glibc's wc counts them. */
+/* The second byte's range keeps out surrogates and codes that have a shorter form. Sequences of
+ * five and six bytes are no Unicode any more, but glibc's wc counts them. */
 static void begin(struct text *text, unsigned char lead)
 {
     if (lead < 0x80)

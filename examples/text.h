@@ -1,4 +1,4 @@
-/* Counts lines and characters of a text that comes in blocks, as `wc -lm` does in the C.UTF-8 locale. */
+/* Counts lines and characters of a text that comes in blocks, as `wc -lm` does in C.UTF-8. */
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -8,8 +8,8 @@
 /* Starts as all zeros. */
 struct text {
     uint64_t lines; /* newline characters */
-    uint64_t
-        characters;    /* well-formed UTF-8 sequences; bytes that belong to none are not counted */
+    /* Well-formed UTF-8 sequences; bytes that belong to none are not counted. */
+    uint64_t characters;
     unsigned missing;  /* bytes of the sequence that the last block broke off */
     unsigned char low; /* the next one must lie between these */
     unsigned char high;

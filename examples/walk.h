@@ -8,14 +8,14 @@
 struct walk {
     const char *const *endings;
     size_t ending_count;
-    void (*unreadable)(void *context, const char *path,
-                       const char *reason); /* called for each such folder */
+    /* Called for each such folder. */
+    void (*unreadable)(void *context, const char *path, const char *reason);
     void *context;
 };
 
 struct walk_files {
-    char *
-        *paths; /* the folder as it was given, a slash, the way from there; sorted by their bytes */
+    /* The folder as it was given, a slash, the way from there; sorted by their bytes. */
+    char **paths;
     size_t count;
 };
 

@@ -1,4 +1,4 @@
-/* What tests need of the operating system beyond standard C and mproc. host_posix.c and host_win32.c. */
+/* What tests need of the operating system beyond standard C and mproc. */
 #ifndef MPROC_TESTS_API_HOST_H
 #define MPROC_TESTS_API_HOST_H
 
@@ -39,11 +39,11 @@ void host_close_stray(intptr_t stray);
 bool host_is_ready(intptr_t sentinel, int timeout_ms);
 bool host_is_running(long long pid);
 void host_kill(long long pid); /* as the system's own tools do it: nobody is asked */
-void host_ignore_terminate(
-    void);                 /* what mproc_process_terminate sends, where that can be ignored */
+/* What mproc_process_terminate sends, where that can be ignored. */
+void host_ignore_terminate(void);
 void host_stop_self(void); /* until somebody continues it; Windows: waits forever */
-/* How many processes were started with MPROC_TEST_MARK=mark in their environment, or descend from such a one; on
- * Windows: how many others run this program. -1: nobody can tell. */
+/* How many processes were started with MPROC_TEST_MARK=mark in their environment, or descend from
+ * such a one; on Windows: how many others run this program. -1: nobody can tell. */
 int host_count_marked(const char *mark);
 
 typedef struct host_command {
@@ -59,7 +59,7 @@ typedef struct host_program {
 } host_program;
 
 bool host_start(host_program *program, const host_command *command);
-/* False: still running. A signal gives 128 + its number. Once it has returned true, the program is forgotten. */
+/* False: still running. A signal gives 128 + its number. After a true the program is forgotten. */
 bool host_wait(host_program *program, int timeout_ms, int *code);
 
 /* ---- threads ---- */

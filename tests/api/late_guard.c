@@ -1,5 +1,5 @@
-/* A program that calls the guard only when it has no arguments: a spawned child of it has one, and goes past. Each process
- * that reaches main adds a line to the file MPROC_TEST_NOTES. */
+/* A program that calls the guard only when it has no arguments: a spawned child of it has one, and
+ * goes past. Each process that reaches main adds a line to the file MPROC_TEST_NOTES. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A program without the guard: `no_guard METHOD NOTES`. Each process of it that reaches main adds a line. */
+/* A program without the guard: `no_guard METHOD NOTES`. Each process that reaches main notes it. */
 #include <stdio.h>
 #include <string.h>
 

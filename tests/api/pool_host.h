@@ -18,14 +18,14 @@ bool host_has_signals(void);    /* else a crash is a status, and nobody can be p
 void host_pause(long long pid); /* stopped in whatever it is doing */
 void host_resume(long long pid);
 
-/* A crash of this process or of its children leaves no file, shows no dialog, and is not CMocka's. */
+/* A crash of this process or of a child leaves no file, shows no dialog, and is not CMocka's. */
 void host_crash_plainly(void);
 
-/* What `run` returned in a child that was forked behind mproc's back; -1: the system has no fork. */
+/* What `run` returned in a child that was forked behind mproc's back; -1: there is no fork. */
 int host_raw_fork(int (*run)(void));
 
-bool host_temporary(char *path,
-                    size_t size); /* a file name nobody uses; the caller removes the file */
+/* A file name that nobody uses; the caller removes the file. */
+bool host_temporary(char *path, size_t size);
 bool host_append(const char *path, const void *data, size_t size); /* whole or not at all */
 
 #endif

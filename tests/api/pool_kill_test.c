@@ -40,7 +40,8 @@ static unsigned next_random(unsigned *seed)
     return *seed >> 16 & 0x7fff;
 }
 
-/* Kills one of those that noted something lately: it was ready, and is likely to be in the middle of something. */
+/* Kills one of those that noted something lately: it was ready, and is likely to be in the middle
+ * of something. */
 static void kill_at_random(void *argument)
 {
     killer *self = argument;

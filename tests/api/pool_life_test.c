@@ -153,7 +153,7 @@ static int echo(mproc_task *task)
     return mproc_task_reply(task, data, size);
 }
 
-/* At every moment of a map: before its work is handed out, in the middle, while its replies are collected. */
+/* At every moment of a map: before its work is handed out, midway, while replies are collected. */
 static void close_at_any_moment_neither_loses_a_reply_nor_hangs(void **state)
 {
     (void)state;

@@ -86,7 +86,7 @@ static void no_process_left_is_told_and_the_next_start_works(void **state)
 static bool is_clear(int code)
 {
     bool server_may_break = mproc_get_start_method() == MPROC_FORKSERVER;
-    /* 127: the loader of a fresh program found no descriptor; 255: it could not take its handles. */
+    /* 127: a fresh program's loader found no descriptor; 255: it could not take its handles. */
     return code == 7 || code == 127 || code == 255 || code == NOT_STARTED - MPROC_EAGAIN ||
            (server_may_break && code == NOT_STARTED - MPROC_EBROKEN);
 }
@@ -240,7 +240,7 @@ static int say_main(int argc, char **argv)
     return 0;
 }
 
-/* The copy is opened before the rights are gone: nobody may not be allowed to reach it by its path. */
+/* Opened before the rights are gone: the user nobody may not be allowed to reach it by its path. */
 static int become_nobody(int argc, char **argv)
 {
     (void)argc;

@@ -252,8 +252,8 @@ static void processors_are_counted(void **state)
     int count = mproc_cpu_count();
     assert_true(count >= 1);
     assert_int_equal(run_role("tell_processors", NULL, NULL)->code, count);
-    if (getenv(
-            "MPROC_TEST_PORTABLE")) /* what a process is bound to is not for every system to tell */
+    /* What a process is bound to is not for every system to tell. */
+    if (getenv("MPROC_TEST_PORTABLE"))
         return;
     int one = run_role("bind_to_one", NULL, NULL)->code;
     assert_true(one == 1 || one == 200);

@@ -1,5 +1,5 @@
-/* What the tests of the public interface share. A child never asserts: it answers by its exit code, by what it
- * prints, or by a note: a file in the temporary folder. */
+/* What the tests of the public interface share. A child never asserts: it answers by its exit code,
+ * by what it prints, or by a note: a file in the temporary folder. */
 #ifndef MPROC_TESTS_API_SUPPORT_H
 #define MPROC_TESTS_API_SUPPORT_H
 
@@ -26,7 +26,7 @@ typedef struct role {
     int (*play)(int argc, char **argv); /* of the arguments only; argv[argc] is NULL */
 } role;
 
-/* In main, after the guard. Chooses MPROC_TEST_METHOD as the default start method. True: a role was played. */
+/* In main, after the guard. Makes MPROC_TEST_METHOD the default. True: a role was played. */
 bool play_role(int argc, char **argv, const role *roles, size_t count, int *code);
 
 /* ---- processes; these assert ---- */
@@ -51,8 +51,8 @@ note new_note(const char *name); /* a place; there is nothing yet */
 note note_at(const char *path);
 bool leave_note(const note *place, const char *text); /* appears at once and whole */
 bool find_note(const note *place, char *text, size_t capacity);
-bool await_note(const note *place, char *text,
-                size_t capacity); /* false: not even soon; `text` may be NULL */
+/* False: not even soon. `text` may be NULL. */
+bool await_note(const note *place, char *text, size_t capacity);
 void drop_note(const note *place);
 /* The number in a note; -1: none came. */
 long long await_number(const note *place);

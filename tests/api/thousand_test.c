@@ -1,4 +1,4 @@
-/* Many children alive at once: MPROC_TEST_MANY of them, 1000 by default, with 256 descriptors at most. */
+/* Many children alive at once: MPROC_TEST_MANY of them (default 1000), with 256 descriptors. */
 #include "support.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* A process that allocates, gives and frees without end is killed at any instant: afterwards the heap is as it was. */
+/* A process that allocates, gives and frees without end is killed at any instant: afterwards the
+ * heap is as it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The family's heap: whose blocks are whose, and what is left when their owner is killed anywhere. */
+/* The family's heap: whose blocks are whose, and what is left when an owner is killed anywhere. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

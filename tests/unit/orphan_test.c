@@ -87,9 +87,9 @@ static void an_orphan_is_adopted_and_swept_when_it_ends(void **state)
     uint64_t used = heap_used();
     mproc_process *middle;
     assert_int_equal(
-        mproc_process_create(
-            &middle,
-            &(mproc_process_options){.target = have_a_child, .args = &ref, .args_size = sizeof ref}),
+        mproc_process_create(&middle, &(mproc_process_options){.target = have_a_child,
+                                                               .args = &ref,
+                                                               .args_size = sizeof ref}),
         MPROC_OK);
     assert_int_equal(mproc_process_start(middle), MPROC_OK);
     await_grandchild(b);

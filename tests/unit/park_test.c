@@ -204,7 +204,8 @@ static void play_even(void *argument)
     atomic_fetch_add(&((scene *)argument)->finished, 1);
 }
 
-/* A hundred thousand times, or as often as it goes in some seconds; without a beat that would hide a lost one. */
+/* A hundred thousand times, or as often as it goes in some seconds; without a beat that would hide
+ * a lost one. */
 static void no_wake_up_is_lost_between_two(void **state)
 {
     (void)state;
@@ -301,7 +302,7 @@ static void sleep_once(void *argument)
     atomic_store(&s->finished, err ? 2 : 1);
 }
 
-/* Chooses the one that sleeps on the word, as a waker does before it posts. 0: nobody sleeps there. */
+/* Chooses the one that sleeps on the word, as a waker does before it posts. 0: there is none. */
 static uint32_t choose(_Atomic uint32_t *word)
 {
     uint32_t count;
