@@ -167,6 +167,34 @@ static int use_all_descriptors(int argc, char **argv)
     return run_one() == 7 ? 0 : 5;
 }
 
+/* Registered above the guard, so it runs after mproc's own handler. */
+#define CHECKS_INPUT "MPROC_TEST_CHECKS_INPUT"
+
+static void check_input(void)
+{
+    if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+        _exit(9);
+}
+
+static int fail_to_make_a_pool(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    static int data;
+    mproc_pool *pool;
+    const mproc_pool_options options = {.initializer = (mproc_target)(uintptr_t)&data};
+    return mproc_pool_create(&pool, &options) == MPROC_EIMAGE ? 0 : 1;
+}
+
+static void program_that_made_no_process_keeps_its_input(void **state)
+{
+    (void)state;
+    host_set_variable(CHECKS_INPUT, "1");
+    int code = run_role("fail_to_make_a_pool", NULL, NULL)->code;
+    host_set_variable(CHECKS_INPUT, NULL);
+    assert_int_equal(code, 0);
+}
+
 static void children_can_be_ended_without_a_descriptor(void **state)
 {
     (void)state;
@@ -275,6 +303,7 @@ static void set_uid_program_is_nobodys_child(void **state)
 static const role roles[] = {{"run_out_of_processes", run_out_of_processes},
                              {"run_out_of_descriptors", run_out_of_descriptors},
                              {"use_all_descriptors", use_all_descriptors},
+                             {"fail_to_make_a_pool", fail_to_make_a_pool},
                              {"delete_itself", delete_itself},
                              {"replace_itself", replace_itself},
                              {"become_nobody", become_nobody},
@@ -282,6 +311,8 @@ static const role roles[] = {{"run_out_of_processes", run_out_of_processes},
 
 int main(int argc, char **argv)
 {
+    if (getenv(CHECKS_INPUT))
+        atexit(check_input);
     mproc_main_guard(argc, argv);
     int code;
     if (play_role(argc, argv, roles, COUNT_OF(roles), &code))
@@ -289,6 +320,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_process_left_is_told_and_the_next_start_works),
         cmocka_unit_test(no_descriptor_left_is_told_and_the_next_start_works),
+        cmocka_unit_test(program_that_made_no_process_keeps_its_input),
         cmocka_unit_test(children_can_be_ended_without_a_descriptor),
         cmocka_unit_test(deleted_executable_still_starts_or_is_told),
         cmocka_unit_test(replaced_executable_still_starts_or_is_refused),

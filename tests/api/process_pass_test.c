@@ -82,6 +82,36 @@ static void child_may_write_to_its_copy(void **state)
     assert_int_equal(bytes[2], 3);
 }
 
+typedef struct pattern {
+    unsigned char bytes[512];
+} pattern;
+
+/* Only a fork has its parent's object: elsewhere there is none to be freed. */
+static mproc_process *own_object;
+
+static int free_own_object(void *args, size_t size)
+{
+    mproc_process_free(own_object);
+    for (size_t room = 16; room < 2048; room += 16) {
+        void *block = malloc(room);
+        if (block)
+            memset(block, 0xee, room);
+    }
+    return check_pattern(args, size);
+}
+
+static void child_keeps_its_arguments_when_it_frees_its_own_object(void **state)
+{
+    (void)state;
+    pattern it;
+    for (size_t i = 0; i < sizeof it.bytes; i++)
+        it.bytes[i] = (unsigned char)(i * 7 + i / 251);
+    own_object = create_process(
+        &(mproc_process_options){.target = free_own_object, .args = &it, .args_size = sizeof it});
+    assert_int_equal(mproc_process_start(own_object), MPROC_OK);
+    assert_int_equal(exit_code_of(own_object), sizeof it % 200);
+}
+
 /* ---- standard streams ---- */
 
 static int print_as_child(void *args, size_t size)
@@ -113,6 +143,46 @@ static void buffered_output_is_neither_lost_nor_doubled(void **state)
     const result *ran = run_role("print_around_child", NULL, NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "before\nchild\nafter\n");
+}
+
+/* For a main that prints above its guard. */
+#define PRINTS_ABOVE "MPROC_TEST_PRINTS_ABOVE"
+
+static int print_with_three(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    for (int i = 0; i < 3; i++) {
+        mproc_process *process;
+        const mproc_process_options options = {.target = print_as_child};
+        if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
+            mproc_process_join(process, SOON))
+            return 1;
+        mproc_process_free(process);
+    }
+    return 0;
+}
+
+static int count_lines(const char *text, const char *line)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, line)) != NULL; at += strlen(line))
+        count++;
+    return count;
+}
+
+static void what_main_prints_above_the_guard_appears_once_for_each_main(void **state)
+{
+    (void)state;
+    host_set_variable(PRINTS_ABOVE, "1");
+    const result *ran = run_role("print_with_three", NULL, NULL);
+    host_set_variable(PRINTS_ABOVE, NULL);
+    mproc_start_method method = mproc_get_start_method();
+    int mains = method == MPROC_FORK ? 1 : method == MPROC_FORKSERVER ? 2 : 4;
+    assert_int_equal(ran->code, 0);
+    assert_int_equal(count_lines(ran->output, "main\n"), mains);
+    assert_int_equal(count_lines(ran->output, "child\n"), 3);
+    assert_int_equal(strlen(ran->output), (size_t)mains * strlen("main\n") + 3 * strlen("child\n"));
 }
 
 static int read_input(void *args, size_t size)
@@ -274,11 +344,14 @@ static void siblings_hand_each_other_no_descriptors(void **state)
 }
 
 static const role roles[] = {{"print_around_child", print_around_child},
+                             {"print_with_three", print_with_three},
                              {"share_input", share_input},
                              {"start_without_output", start_without_output}};
 
 int main(int argc, char **argv)
 {
+    if (getenv(PRINTS_ABOVE))
+        printf("main\n");
     mproc_main_guard(argc, argv);
     int code;
     if (play_role(argc, argv, roles, COUNT_OF(roles), &code))
@@ -289,7 +362,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_arguments_are_null),
         cmocka_unit_test(arguments_are_aligned_for_any_type),
         cmocka_unit_test(child_may_write_to_its_copy),
+        cmocka_unit_test(child_keeps_its_arguments_when_it_frees_its_own_object),
         cmocka_unit_test(buffered_output_is_neither_lost_nor_doubled),
+        cmocka_unit_test(what_main_prints_above_the_guard_appears_once_for_each_main),
         cmocka_unit_test(input_of_a_child_is_empty),
         cmocka_unit_test(broken_output_keeps_the_exit_code),
         cmocka_unit_test(program_without_standard_streams_starts_children),

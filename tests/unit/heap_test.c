@@ -59,6 +59,21 @@ static unsigned next_random(unsigned *seed)
 
 /* ---- ordinary use ---- */
 
+/* The first test: no span has been in use yet. */
+static void what_comes_and_goes_stays_where_it_was(void **state)
+{
+    (void)state;
+    const size_t size = 100000;
+    arena_ref between = alloc(ARENA_SPAN, family.self), highest = 0;
+    for (int i = 0; i < 4000; i++) {
+        arena_ref ref = alloc(size, family.self);
+        highest = ref > highest ? ref : highest;
+        heap_free(ref, family.self);
+    }
+    heap_free(between, family.self);
+    assert_true(highest < between + 4 * rounded(size));
+}
+
 static void blocks_of_all_sizes_come_and_go(void **state)
 {
     (void)state;
@@ -511,6 +526,7 @@ static int found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_and_goes_stays_where_it_was),
         cmocka_unit_test(blocks_of_all_sizes_come_and_go),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(the_heap_agrees_with_a_simple_model),
