@@ -91,13 +91,17 @@ static mproc_process *own_object;
 
 static int free_own_object(void *args, size_t size)
 {
+    unsigned char *blocks[128];
     mproc_process_free(own_object);
-    for (size_t room = 16; room < 2048; room += 16) {
-        void *block = malloc(room);
-        if (block)
-            memset(block, 0xee, room);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        blocks[i] = malloc((i + 1) * 16);
+        if (blocks[i])
+            memset(blocks[i], 0xee, (i + 1) * 16);
     }
-    return check_pattern(args, size);
+    int code = check_pattern(args, size);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++)
+        free(blocks[i]);
+    return code;
 }
 
 static void child_keeps_its_arguments_when_it_frees_its_own_object(void **state)
