@@ -30,9 +30,11 @@ static struct {
     uint32_t entry_size, used;
 } known[ARENA_TABLES];
 
+/* At the very end, with the tables below it: there the mapping borders on the libraries', whose page tables a new
+ * child has anyway. At its beginning, gigabytes away, a first touch would cost each child three of its own. */
 static arena_header *header(void)
 {
-    return (arena_header *)(void *)arena.base;
+    return (arena_header *)(void *)(arena.base + arena.size - ARENA_SPAN);
 }
 
 static uint64_t round_up(uint64_t size)
@@ -40,7 +42,8 @@ static uint64_t round_up(uint64_t size)
     return (size + ARENA_SPAN - 1) / ARENA_SPAN * ARENA_SPAN;
 }
 
-static void lay_out(uint64_t capacity)
+/* From the end downwards. What is left, from the second span on (for 0 is no offset) and within the limit, is the heap's. */
+static void lay_out(uint64_t limit)
 {
     const struct {
         uint32_t size, count;
@@ -48,24 +51,16 @@ static void lay_out(uint64_t capacity)
         [ARENA_SLOTS] = {sizeof(slot), SLOT_COUNT},
         [ARENA_PLACES] = {sizeof(park_place), PARK_PLACES},
         [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
-        [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(capacity / ARENA_SPAN)},
+        [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
     };
-    uint64_t offset = ARENA_SPAN;
+    uint64_t offset = arena.size - ARENA_SPAN;
     for (int i = 0; i < ARENA_TABLES; i++) {
+        offset -= round_up((uint64_t)tables[i].size * tables[i].count);
         header()->table[i].offset = offset;
         header()->table[i].entry_size = tables[i].size;
         header()->table[i].capacity = tables[i].count;
-        offset += round_up((uint64_t)tables[i].size * tables[i].count);
     }
-    header()->capacity = capacity;
-}
-
-/* Where the tables end and the heap's spans begin. */
-static uint64_t tables_end(void)
-{
-    const arena_header *h = header();
-    return h->table[ARENA_STATES].offset +
-           round_up((uint64_t)h->table[ARENA_STATES].entry_size * h->table[ARENA_STATES].capacity);
+    header()->capacity = limit < offset ? limit / ARENA_SPAN * ARENA_SPAN : offset;
 }
 
 mproc_err arena_create(uint64_t size, uint64_t limit)
@@ -77,20 +72,20 @@ mproc_err arena_create(uint64_t size, uint64_t limit)
         return err;
     unsigned char nonce[16];
     if (!(err = os_random(nonce, sizeof nonce)))
-        err = os_shared_commit(&made, 0, ARENA_SPAN);
+        err = os_shared_commit(&made, made.size - ARENA_SPAN, ARENA_SPAN);
     if (err) {
         os_shared_close(&made);
         return err;
     }
     arena = made;
     memcpy(header()->nonce, nonce, sizeof nonce);
-    lay_out(limit < made.size ? limit / ARENA_SPAN * ARENA_SPAN : made.size);
-    if (tables_end() > header()->capacity) {
+    lay_out(limit);
+    if (header()->capacity < 2 * ARENA_SPAN) {
         arena_close();
         return MPROC_ENOMEM;
     }
     header()->magic = ARENA_MAGIC;
-    heap_begin_at(tables_end());
+    heap_begin_at(ARENA_SPAN);
     return MPROC_OK;
 }
 
@@ -105,7 +100,7 @@ mproc_err arena_open(os_handle object, uint64_t size)
         arena_close();
         return MPROC_EINVAL;
     }
-    heap_begin_at(tables_end());
+    heap_begin_at(ARENA_SPAN);
     return MPROC_OK;
 }
 
@@ -157,14 +152,18 @@ bool arena_contains(const void *address, size_t size)
            size <= arena.size - (first - base);
 }
 
-mproc_err arena_commit(arena_ref offset, uint64_t size)
+static mproc_err commit(arena_ref offset, uint64_t size)
 {
     uint64_t begin = offset / ARENA_SPAN * ARENA_SPAN, end = round_up(offset + size);
-    if (end < offset || end > header()->capacity)
-        return MPROC_ENOMEM;
     mproc_err err = os_shared_commit(&arena, begin, end - begin);
     assert(err || os_shared_is_committed(&arena, begin, end - begin));
     return err;
+}
+
+mproc_err arena_commit(arena_ref offset, uint64_t size)
+{
+    uint64_t capacity = header()->capacity;
+    return offset <= capacity && size <= capacity - offset ? commit(offset, size) : MPROC_ENOMEM;
 }
 
 bool arena_decommit(arena_ref offset, uint64_t size)
@@ -197,8 +196,8 @@ void *arena_use_table(arena_table table, uint32_t count, uint32_t *used)
         uint32_t wanted = (count + per_span - 1) / per_span * per_span;
         if (wanted > header()->table[table].capacity)
             wanted = header()->table[table].capacity;
-        if (arena_commit(header()->table[table].offset,
-                         (uint64_t)wanted * header()->table[table].entry_size))
+        if (commit(header()->table[table].offset,
+                   (uint64_t)wanted * header()->table[table].entry_size))
             return NULL;
         /* Committing twice does no harm, so `used` only has to grow. */
         while (now < wanted &&

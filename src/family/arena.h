@@ -1,6 +1,6 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   header | slots | places | signals | spans' states | spans ...
+ *   nothing | spans ... | spans' states | signals | places | slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
