@@ -38,8 +38,8 @@ typedef struct mproc_options {
      * system grants less, but never under 16 MiB. Environment: MPROC_ARENA_SIZE. */
     uint64_t arena_size;
     /* Bytes of it that may be in use (default: half of the memory of the machine or of the cgroup).
-     * 2.5 MiB of them are for mproc's own tables: with less, no process can be made
-     * (MPROC_ENOMEM). Environment: MPROC_ARENA_LIMIT. */
+     * Not counted are mproc's own tables: 2.5 MiB at most, and 128 KiB for each GiB of
+     * arena_size. Environment: MPROC_ARENA_LIMIT. */
     uint64_t arena_limit;
 } mproc_options;
 

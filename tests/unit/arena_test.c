@@ -50,8 +50,7 @@ static void tables_grow_to_their_size_and_no_further(void **state)
     const uint32_t sizes[ARENA_TABLES] = {[ARENA_SLOTS] = SLOT_COUNT,
                                           [ARENA_PLACES] = PARK_PLACES,
                                           [ARENA_SIGNALS] = PARK_PLACES,
-                                          [ARENA_STATES] =
-                                              (uint32_t)(arena_extent() / ARENA_SPAN)};
+                                          [ARENA_STATES] = (uint32_t)(arena_extent() / ARENA_SPAN)};
     const size_t entries[ARENA_TABLES] = {[ARENA_SLOTS] = sizeof(slot),
                                           [ARENA_PLACES] = sizeof(park_place),
                                           [ARENA_SIGNALS] = sizeof(os_signal),

@@ -60,8 +60,9 @@ static void await_grandchild(board *b)
 
 static void end_process(slot_id id)
 {
+    uint64_t born = atomic_load(&slot_at(id)->born); /* 0: its parent was killed before it told */
     os_process process = {.pid = slot_pid(id),
-                          .born = atomic_load(&slot_at(id)->born),
+                          .born = born ? born : os_birth_time(),
                           .handle = OS_NO_HANDLE,
                           .extra = OS_NO_HANDLE,
                           .foreign = true};
