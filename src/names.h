@@ -1,5 +1,6 @@
-/* Every internal symbol with external linkage gets the prefix mproc__, so that linking the static library
- * never collides with a program's own names. A test holds the archive against this. */
+/* Every internal symbol with external linkage gets the prefix mproc__, so that linking the
+ * static library never collides with a program's own names. A test holds the archive against
+ * this. */
 #ifndef MPROC_NAMES_H
 #define MPROC_NAMES_H
 

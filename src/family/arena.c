@@ -30,8 +30,9 @@ static struct {
     uint32_t entry_size, used;
 } known[ARENA_TABLES];
 
-/* At the very end, with the tables below it: there the mapping borders on the libraries', whose page tables a new
- * child has anyway. At its beginning, gigabytes away, a first touch would cost each child three of its own. */
+/* At the very end, with the tables below it: there the mapping borders on the libraries', whose
+ * page tables a new child has anyway. At its beginning, gigabytes away, a first touch would cost
+ * each child three of its own. */
 static arena_header *header(void)
 {
     return (arena_header *)(void *)(arena.base + arena.size - ARENA_SPAN);
@@ -42,7 +43,8 @@ static uint64_t round_up(uint64_t size)
     return (size + ARENA_SPAN - 1) / ARENA_SPAN * ARENA_SPAN;
 }
 
-/* From the end downwards. What is left, from the second span on (for 0 is no offset) and within the limit, is the heap's. */
+/* From the end downwards. What is left, from the second span on (for 0 is no offset) and within
+ * the limit, is the heap's. */
 static void lay_out(uint64_t limit)
 {
     const struct {
@@ -171,8 +173,8 @@ bool arena_decommit(arena_ref offset, uint64_t size)
     return os_shared_decommit(&arena, offset, size);
 }
 
-/* Most often what this process already knows to be in use: then the header is left alone, a page that a new child would
- * have to fault in. */
+/* Most often what this process already knows to be in use: then the header is left alone, a page
+ * that a new child would have to fault in. */
 void *arena_entry(arena_table table, uint32_t index)
 {
     if (index >= known[table].used) {

@@ -23,7 +23,8 @@ typedef enum arena_table {
 
 /* Makes a new one of about `size` bytes, of which at most `limit` will ever be committed. */
 mproc_err arena_create(uint64_t size, uint64_t limit);
-/* Maps the parent's. Takes the handle over. MPROC_EINVAL: that is no arena of this library's version. */
+/* Maps the parent's. Takes the handle over. MPROC_EINVAL: that is no arena of this library's
+ * version. */
 mproc_err arena_open(os_handle object, uint64_t size);
 
 void arena_close(void); /* of a family that could not be founded */
@@ -37,7 +38,8 @@ void *arena_at(arena_ref ref); /* unchecked: only for what this process wrote or
 arena_ref arena_offset(const void *address);
 bool arena_contains(const void *address, size_t size);
 
-/* Commits [offset, offset + size), rounded to whole spans. MPROC_ENOMEM also when that lies beyond the capacity. */
+/* Commits [offset, offset + size), rounded to whole spans. MPROC_ENOMEM also when that lies
+ * beyond the capacity. */
 mproc_err arena_commit(arena_ref offset, uint64_t size);
 
 /* Gives whole spans back to the system; true: they are zero after the next commit. */
@@ -46,8 +48,8 @@ bool arena_decommit(arena_ref offset, uint64_t size);
 /* One entry of a table; NULL when the table has not grown so far. */
 void *arena_entry(arena_table table, uint32_t index);
 
-/* A table's first entry after making sure that its first `count` entries can be used. *used: how many
- * can be used at present, always a multiple of what fits into a span. NULL: no memory. */
+/* A table's first entry after making sure that its first `count` entries can be used. *used: how
+ * many can be used at present, always a multiple of what fits into a span. NULL: no memory. */
 void *arena_use_table(arena_table table, uint32_t count, uint32_t *used);
 
 #endif

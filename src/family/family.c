@@ -19,7 +19,8 @@ static os_mutex line_lock;
 static os_lifeline line;
 static _Atomic bool line_made;
 
-/* In the child of every fork. Only the real parent may hold its life line, else nobody learns of its end. */
+/* In the child of every fork. Only the real parent may hold its life line, else nobody learns of
+ * its end. */
 static void in_forked_child(void)
 {
     atomic_store(&stranger, true);
@@ -145,7 +146,8 @@ mproc_err family_parent_watch(os_handle *watch)
 mproc_err family_lifeline(const os_lifeline **own)
 {
     mproc_err err = MPROC_OK;
-    /* Once it is there it is had without the lock: some ask from inside the gate, which stands after it. */
+    /* Once it is there it is had without the lock: some ask from inside the gate, which stands
+     * after it. */
     if (!atomic_load_explicit(&line_made, memory_order_acquire)) {
         os_mutex_lock(&line_lock);
         if (line.watch == OS_NO_HANDLE) {

@@ -18,30 +18,32 @@ typedef struct family_state {
 } family_state;
 extern family_state family;
 
-/* Every public call that needs the family begins here; the first one founds it.
- * MPROC_ESTATE: a copy of a member, made by a fork that mproc does not know of; MPROC_EGUARD: a spawned child that
- * went past the guard; MPROC_ENOMEM... */
+/* Every public call that needs the family begins here; the first one founds it. MPROC_ESTATE: a
+ * copy of a member, made by a fork that mproc does not know of; MPROC_EGUARD: a spawned child
+ * that went past the guard; MPROC_ENOMEM... */
 mproc_err family_enter(void);
 bool family_is_founded(void); /* too late for mproc_init */
 bool family_is_member(void);  /* founded or joined, and no stranger's copy */
 
-/* What was spawned: maps the arena and begins to listen to the parent's life line. Takes the handles over. A
- * forkserver stops here; a child goes on with family_take. */
+/* What was spawned: maps the arena and begins to listen to the parent's life line. Takes the
+ * handles over. A forkserver stops here; a child goes on with family_take. */
 mproc_err family_attach(os_handle arena, uint64_t arena_bytes, os_handle parent_watch);
 /* This process is the child for whom its parent claimed that slot. */
 mproc_err family_take(slot_id self);
 /* A child that was forked, instead of both: drops what was its parent's. */
 mproc_err family_after_fork(slot_id self);
 
-/* Something that is readable / signalled once the parent has ended. MPROC_ESTATE in the first process. */
+/* Something that is readable / signalled once the parent has ended. MPROC_ESTATE in the first
+ * process. */
 mproc_err family_parent_watch(os_handle *watch);
 /* The own life line, made when first needed. */
 mproc_err family_lifeline(const os_lifeline **line);
 
-/* Takes back the slot of a child that has not come to life; `charged`, who claimed it, is dead or this process. One that
- * has come to life stays. */
+/* Takes back the slot of a child that has not come to life; `charged`, who claimed it, is dead
+ * or this process. One that has come to life stays. */
 void family_withdraw(slot_id id, slot_id charged);
-/* All children that a proven dead member was just making: they find their slots taken back, and end. */
+/* All children that a proven dead member was just making: they find their slots taken back, and
+ * end. */
 void family_disown(slot_id dead);
 /* Frees what a proven dead member held, and its slot. `clean`: it held nothing. */
 void family_sweep(slot_id dead, bool clean);

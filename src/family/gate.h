@@ -1,5 +1,6 @@
-/* Forking against descriptors: whoever makes a descriptor that a child must not keep passes the gate
- * (shared) until the descriptor stands where the child looks for it; a fork closes the gate (exclusive). */
+/* Forking against descriptors: whoever makes a descriptor that a child must not keep passes the
+ * gate (shared) until the descriptor stands where the child looks for it; a fork closes the gate
+ * (exclusive). */
 #ifndef MPROC_FAMILY_GATE_H
 #define MPROC_FAMILY_GATE_H
 

@@ -11,11 +11,12 @@
  *   FREEING{owner, length} such a run, while the owner frees it
  *   SMALL{class}          cut into blocks of one size, whose own state words stand at its beginning
  *
- * A run's commit store is RUN; before it every span of it is CLAIMED by one that sweeping recognises. Its end
- * begins with the CAS to FREEING, which gives the sole right to go on; a sweeper takes that right over by a CAS of its
- * own. Whoever has it first tags the rest of the run CLAIMED by itself, then lets go of the first span, then of the
- * others: killed anywhere, each span is either under a FREEING word or CLAIMED by the dead one. A
- * sweeper walks by lengths, so it never takes the rest of a living run for an orphan. */
+ * A run's commit store is RUN; before it every span of it is CLAIMED by one that sweeping
+ * recognises. Its end begins with the CAS to FREEING, which gives the sole right to go on; a
+ * sweeper takes that right over by a CAS of its own. Whoever has it first tags the rest of the
+ * run CLAIMED by itself, then lets go of the first span, then of the others: killed anywhere,
+ * each span is either under a FREEING word or CLAIMED by the dead one. A sweeper walks by
+ * lengths, so it never takes the rest of a living run for an orphan. */
 typedef enum { FREE, CLAIMED, RUN, FREEING, SMALL } span_kind;
 
 enum { GENERATION_BITS = 24, INDEX_BITS = 14, LENGTH_BITS = 22 };
@@ -133,8 +134,8 @@ static mproc_err take_spans(uint64_t count, slot_id self, uint64_t *first)
     uint64_t start = atomic_load_explicit(&next_fit, memory_order_relaxed);
     if (count > end || count > RUN_MAX)
         return MPROC_ENOMEM;
-    /* What was in use before comes before what never was: else free memory would be left behind, and the
-     * committed part grow without end. */
+    /* What was in use before comes before what never was: else free memory would be left behind,
+     * and the committed part grow without end. */
     uint64_t known = high + count < end ? high + count : end;
     if (!find_and_claim(start < high ? start : high, high, count, self, first) &&
         !find_and_claim(0, known, count, self, first) &&

@@ -1,8 +1,9 @@
-/* The family's heap. Each block belongs to one process, by a tag in its state word, and is swept with it.
+/* The family's heap. Each block belongs to one process, by a tag in its state word, and is swept
+ * with it.
  *
- * A block is claimed and tagged by one CAS on a word outside of the block, given to another process by one
- * CAS, and freed by one CAS; so a process killed in between holds it or does not. Nothing is counted
- * and no list is linked: free blocks are found by their words. */
+ * A block is claimed and tagged by one CAS on a word outside of the block, given to another
+ * process by one CAS, and freed by one CAS; so a process killed in between holds it or does not.
+ * Nothing is counted and no list is linked: free blocks are found by their words. */
 #ifndef MPROC_FAMILY_HEAP_H
 #define MPROC_FAMILY_HEAP_H
 
@@ -13,7 +14,8 @@
 
 /* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
-/* Another process's from now on, whose slot this one still holds, so that its sweep is still to come. */
+/* Another process's from now on, whose slot this one still holds, so that its sweep is still to
+ * come. */
 void heap_give(arena_ref ref, slot_id from, slot_id to);
 /* 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);

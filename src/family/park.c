@@ -1,17 +1,19 @@
 #include "park.h"
 
-/* Without a futex each sleeping thread has a place in one table and an os_signal in another. A place belongs to a
- * process (`owner`) from its first use until its end, and to one thread of it at a time (`word`):
+/* Without a futex each sleeping thread has a place in one table and an os_signal in another. A
+ * place belongs to a process (`owner`) from its first use until its end, and to one thread of it
+ * at a time (`word`):
  *
  *   UNUSED -> TAKEN            by a thread of the owner
  *   TAKEN -> ASLEEP | offset   "wake me for this word"; then the thread looks at its word once more
  *   ASLEEP | offset -> TAKEN   by the one waker that then posts the signal
  *   any -> UNUSED              by the thread, when it goes on
  *
- * The waker has changed its word before it looks through the places, and the sleeper looks after it has announced itself: both
- * in sequential consistency, so one of them sees the other. A post that comes too late wakes the next one for no reason,
- * which is allowed. A waker that is killed between its CAS and its post leaves a sleeper that nobody will
- * find again: so the sweep of an abnormal end wakes everybody. */
+ * The waker has changed its word before it looks through the places, and the sleeper looks after
+ * it has announced itself: both in sequential consistency, so one of them sees the other. A post
+ * that comes too late wakes the next one for no reason, which is allowed. A waker that is killed
+ * between its CAS and its post leaves a sleeper that nobody will find again: so the sweep of an
+ * abnormal end wakes everybody. */
 #define UNUSED UINT64_C(0)
 #define TAKEN UINT64_C(1)
 #define ASLEEP (UINT64_C(1) << 63)
@@ -88,7 +90,8 @@ static mproc_err park_at_place(_Atomic uint32_t *word, uint32_t expected, int64_
     mproc_err err = MPROC_OK;
     if (atomic_load(word) == expected)
         err = os_signal_wait(signal_of(index), deadline);
-    /* Whoever has chosen this thread counts it as woken, even if its time was up before the post. */
+    /* Whoever has chosen this thread counts it as woken, even if its time was up before the
+     * post. */
     return atomic_exchange(&places[index].word, UNUSED) == TAKEN ? MPROC_OK : err;
 }
 

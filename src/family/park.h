@@ -1,7 +1,7 @@
 /* Waiting on a word of the arena, on every system.
  *
- * A wake-up may come for no reason, and one may be lost with a waiter that dies before it acts: every
- * caller waits in a loop on its own predicate. */
+ * A wake-up may come for no reason, and one may be lost with a waiter that dies before it acts:
+ * every caller waits in a loop on its own predicate. */
 #ifndef MPROC_FAMILY_PARK_H
 #define MPROC_FAMILY_PARK_H
 
@@ -22,7 +22,8 @@ mproc_err park(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, slot
 void unpark(_Atomic uint32_t *word, uint32_t count);
 /* A public time-out as a deadline. MPROC_EINVAL: negative, but not MPROC_FOREVER. */
 mproc_err park_deadline(int timeout_ms, int64_t *deadline);
-/* After an end: the dead one's places are freed; unless it was clean, what it was about to wake wakes. */
+/* After an end: the dead one's places are freed; unless it was clean, what it was about to wake
+ * wakes. */
 void park_sweep(slot_id dead, bool clean);
 
 #endif

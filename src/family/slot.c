@@ -44,8 +44,8 @@ static bool try_claim(slot *s, uint32_t index, slot_id claimer, slot_id *id)
                                           life_of(*id, SLOT_CLAIMED, tag(claimer)));
 }
 
-/* Everything in the slot is reset by its claimer. Nobody else believes a field of a claimed slot: who has claimed it
- * stands in its life word. */
+/* Everything in the slot is reset by its claimer. Nobody else believes a field of a claimed
+ * slot: who has claimed it stands in its life word. */
 static void reset(slot *s, slot_id parent, const char *name, bool daemon)
 {
     atomic_store(&s->ending, 0);

@@ -1,11 +1,13 @@
 /* Who lives: one slot for each process of the family.
  *
- * A slot's `life` word holds who is in charge, generation and state, and every change is one CAS on it:
- *   FREE -> CLAIMED{claimer}    by the parent, before the child exists
- *   CLAIMED -> LIVING{pid}      by the child itself
- *   CLAIMED -> DISOWNED{sweeper} by whoever proves that the claimer is dead, or by a claimer that gives up: the child's
- *                               own CAS then fails, and it ends. Again, when that sweeper has died
- *   LIVING, DISOWNED -> FREE    when what the process held has been swept */
+ * A slot's `life` word holds who is in charge, generation and state, and every change is one CAS
+ * on it:
+ *   FREE -> CLAIMED{claimer}      by the parent, before the child exists
+ *   CLAIMED -> LIVING{pid}        by the child itself
+ *   CLAIMED -> DISOWNED{sweeper}  by whoever has proved the claimer dead, or by a claimer that gives
+ *                                 up: the child's own CAS then fails, and it ends; again, when
+ *                                 that sweeper has died
+ *   LIVING, DISOWNED -> FREE      when what the process held has been swept */
 #ifndef MPROC_FAMILY_SLOT_H
 #define MPROC_FAMILY_SLOT_H
 
@@ -19,7 +21,8 @@ typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
 typedef enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVING, SLOT_DISOWNED } slot_state;
 
 typedef struct slot {
-    /* in charge << 32 | generation << 8 | state; in charge: LIVING: the pid; else the low bits of a slot_id */
+    /* in charge << 32 | generation << 8 | state; in charge: LIVING: the pid; else the low bits
+     * of a slot_id */
     _Alignas(64) _Atomic uint64_t life;
     _Atomic uint64_t ending; /* 0, or how it ended as it says itself: see slot_report */
     _Atomic uint64_t
@@ -34,20 +37,22 @@ _Static_assert(sizeof(slot) == 128, "slots fill cache lines");
 
 /* MPROC_EAGAIN: all are in use. */
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id);
-/* The child's first act. MPROC_ESTATE: its parent is dead, or gave it up, and the slot has been taken back. */
+/* The child's first act. MPROC_ESTATE: its parent is dead, or gave it up, and the slot has been
+ * taken back. */
 mproc_err slot_enter(slot_id id, int64_t pid);
 /* NULL: no such slot, or another generation lives there. */
 slot *slot_at(slot_id id);
 bool slot_is(slot_id id, slot_state state);
 int64_t slot_pid(slot_id id); /* 0 when nobody lives there */
-/* Takes over from `charged`, who is dead or the caller, before a child has come to life: from then on it is the caller's
- * to sweep and to free. False: the child lives, or somebody else is at it. */
+/* Takes over from `charged`, who is dead or the caller, before a child has come to life: from
+ * then on it is the caller's to sweep and to free. False: the child lives, or somebody else is
+ * at it. */
 bool slot_disown(slot_id id, slot_id charged, slot_id self);
 /* Only after the sweep. */
 void slot_free(slot_id id);
 
-/* What is known of an end: by the process itself (a clean end: nothing of it needs sweeping), or by a
- * forkserver that reaped it. The first report stands. */
+/* What is known of an end: by the process itself (a clean end: nothing of it needs sweeping), or
+ * by a forkserver that reaped it. The first report stands. */
 void slot_report(slot_id id, mproc_exit_status status, bool clean);
 void slot_ring(slot_id id); /* wakes those who wait on `rung` for a report */
 bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);

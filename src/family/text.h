@@ -1,4 +1,5 @@
-/* Short texts without printf: a new child must not touch half of the C library to learn its name. */
+/* Short texts without printf: a new child must not touch half of the C library to learn its
+ * name. */
 #ifndef MPROC_FAMILY_TEXT_H
 #define MPROC_FAMILY_TEXT_H
 
@@ -34,7 +35,8 @@ static inline void text_append_number(char *to, size_t size, unsigned number)
     text_append(to, size, digits + at);
 }
 
-/* Reads lower-case hexadecimal digits and moves on behind them. False: there is none, or there are too many. */
+/* Reads lower-case hexadecimal digits and moves on behind them. False: there is none, or there
+ * are too many. */
 static inline bool text_read_hex(const char **text, uint64_t *number)
 {
     static const char digits[] = "0123456789abcdef";

@@ -1,4 +1,5 @@
-/* What a pool and its workers share. All of it lies in the arena, in blocks of the pool's process. */
+/* What a pool and its workers share. All of it lies in the arena, in blocks of the pool's
+ * process. */
 #ifndef MPROC_POOL_JOB_H
 #define MPROC_POOL_JOB_H
 
@@ -36,17 +37,19 @@ typedef struct pool_job {
     uint64_t result_size;
     bool wants_results;
     bool
-        spans; /* items are of any size: `items` begins with a table of job_span; replies are records */
+        /* Items are of any size: `items` begins with a table of job_span; replies are records */
+        spans;
     arena_ref outcomes, items, results;
 } pool_job;
 
 typedef struct pool_worker {
     _Alignas(128) range_word range;
-    /* generation << 48 | unit + 1: the last unit that it took. Whose items are not all done there when it has died,
-     * it died of the first of them. */
+    /* generation << 48 | unit + 1: the last unit that it took. Whose items are not all done
+     * there when it has died, it died of the first of them. */
     _Atomic uint64_t current;
     _Atomic uint64_t done, failed; /* items, ever: for progress */
-    /* The job word that it is looking at, 0 when it is not: it may read the job and hold a range that is in no word. */
+    /* The job word that it is looking at, 0 when it is not: it may read the job and hold a range
+     * that is in no word. */
     _Alignas(128) _Atomic uint64_t busy;
     record_chain records;
     _Atomic uint64_t serial; /* of the job whose records stand in the chain */

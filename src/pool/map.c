@@ -198,8 +198,9 @@ static void hand_out_all(map_call *call)
     publish(call, generation);
 }
 
-/* What a killed worker had taken but not begun: the runs of units with items that have no outcome, one run for
- * each worker; should there be more, there will be another round. Nobody is at work. */
+/* What a killed worker had taken but not begun: the runs of units with items that have no
+ * outcome, one run for each worker; should there be more, there will be another round. Nobody is
+ * at work. */
 static void hand_out_lost(map_call *call)
 {
     mproc_pool *pool = call->pool;
@@ -252,7 +253,8 @@ static void report_progress(const map_call *call, bool at_end)
     pools_unlock();
     done += crashed - call->done_before;
     failed += crashed - call->failed_before;
-    if (at_end) { /* one that was killed at the wrong moment has counted its failure, or not its success */
+    /* One that was killed at the wrong moment has counted its failure, or not its success */
+    if (at_end) {
         done = call->count;
         failed = count_failed(call->job);
     }
@@ -274,8 +276,8 @@ static map_state look_locked(mproc_pool *pool, const pool_job *job, bool *lost)
     return job_find(job, OUTCOME_NONE, 0, job->count) == job->count ? MAP_DONE : MAP_RUNS;
 }
 
-/* That nobody was busy at the first look does not mean that nobody is: one may have begun since. With the job word
- * taken away nobody can begin, so the second look is certain. */
+/* That nobody was busy at the first look does not mean that nobody is: one may have begun since.
+ * With the job word taken away nobody can begin, so the second look is certain. */
 static bool suspend(map_call *call)
 {
     pool_shared *shared = call->pool->shared;

@@ -35,13 +35,16 @@ struct mproc_pool {
     uint64_t serial;
     uint16_t generation;
     arena_ref
-        spare; /* the last map's block, for the next one: its pages are there, and mapped, in every worker */
+        /* The last map's block, for the next one: its pages are there, and mapped, in every
+         * worker */
+        spare;
     size_t spare_size;
 
     /* Of pools_lock. */
     bool closed, terminated, broken;
     bool
-        active; /* a map was let in and has not yet got its results: the workers stay, closed or not */
+        /* A map was let in and has not yet got its results: the workers stay, closed or not */
+        active;
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
     uint64_t job;           /* the running map's word, 0: none */
@@ -54,14 +57,15 @@ struct mproc_pool {
     pool_seat seats[];
 };
 
-/* Of all pools of this process, for they are freed while a hook may still be on its way. Held for moments, never while
- * a process starts. */
+/* Of all pools of this process, for they are freed while a hook may still be on its way. Held
+ * for moments, never while a process starts. */
 void pools_lock(void);
 void pools_unlock(void);
 
 /* MPROC_EINVAL for NULL, MPROC_ESTATE in another process. */
 mproc_err pool_check(const mproc_pool *pool);
-/* Tells the workers to end when they find no work; under the lock, when the pool is closed and no map is active. */
+/* Tells the workers to end when they find no work; under the lock, when the pool is closed and
+ * no map is active. */
 void pool_dismiss(mproc_pool *pool);
 /* Waits until every worker's end has been dealt with. */
 mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline);

@@ -1,13 +1,14 @@
-/* Who does which part of a map: each worker has one word with the range of units that are its own.
+/* Who does which part of a map: each worker has one word with the range of units that are its
+ * own.
  *
  *   word = generation << 48 | first << 24 | end;   a unit is one or several consecutive items
  *
- * The owner takes a few units from the front, a thief cuts off the upper half; each is one CAS, and the ranges of all
- * words are disjoint at any time. A dead worker's word needs no repair: thieves empty it, or its
- * successor goes on with it. What can be lost is only what somebody killed had cut off and not yet written
- * to his own word, or taken and not yet begun: the caller finds that by the units' results when
- * nobody is at work any more, and hands it out again under a new generation, so that a CAS prepared
- * under the old one fails. */
+ * The owner takes a few units from the front, a thief cuts off the upper half; each is one CAS,
+ * and the ranges of all words are disjoint at any time. A dead worker's word needs no repair:
+ * thieves empty it, or its successor goes on with it. What can be lost is only what somebody
+ * killed had cut off and not yet written to his own word, or taken and not yet begun: the caller
+ * finds that by the units' results when nobody is at work any more, and hands it out again under
+ * a new generation, so that a CAS prepared under the old one fails. */
 #ifndef MPROC_POOL_RANGES_H
 #define MPROC_POOL_RANGES_H
 
@@ -33,8 +34,8 @@ static inline uint32_t range_left(uint64_t word, uint16_t generation)
     return (uint16_t)(word >> 48) == generation && first < end ? end - first : 0;
 }
 
-/* The next units of the own range: few enough that what is left can still be shared out evenly, one when
- * little is left. How many; 0: none left. */
+/* The next units of the own range: few enough that what is left can still be shared out evenly,
+ * one when little is left. How many; 0: none left. */
 static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t *first)
 {
     uint64_t word = atomic_load_explicit(own, memory_order_relaxed);

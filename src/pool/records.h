@@ -1,8 +1,8 @@
 /* What a worker has to say about its items, beyond "done": failures, and replies of any size.
  *
- * Each worker appends records to a chain of chunks of its own, newest chunk first. A record counts once `used`
- * of its chunk covers it, and for its item once that item's outcome says so; so one that a killed
- * worker left half-written is not there. */
+ * Each worker appends records to a chain of chunks of its own, newest chunk first. A record
+ * counts once `used` of its chunk covers it, and for its item once that item's outcome says so;
+ * so one that a killed worker left half-written is not there. */
 #ifndef MPROC_POOL_RECORDS_H
 #define MPROC_POOL_RECORDS_H
 

@@ -17,8 +17,8 @@ struct mproc_results {
 
 /* ---- every record of a job, also those of workers that have died ---- */
 
-/* A worker that did not come to this job still has its records of an earlier one. Locked throughout: a worker that
- * ends meanwhile moves its records, and they must be met once. */
+/* A worker that did not come to this job still has its records of an earlier one. Locked
+ * throughout: a worker that ends meanwhile moves its records, and they must be met once. */
 static void each_record(mproc_pool *pool, const pool_job *job,
                         void (*visit)(const record *, void *), void *context)
 {
@@ -32,7 +32,8 @@ static void each_record(mproc_pool *pool, const pool_job *job,
     pools_unlock();
 }
 
-/* A record counts when its item's outcome agrees: a killed worker may have written the one and not the other. */
+/* A record counts when its item's outcome agrees: a killed worker may have written the one and
+ * not the other. */
 static bool is_of(const record *from, const pool_job *job, enum outcome outcome)
 {
     return from->index < job->count && atomic_load(&job_outcomes(job)[from->index]) == outcome;

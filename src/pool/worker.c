@@ -15,7 +15,8 @@ static void offer(pool_shared *shared, const pool_worker *own)
             return;
         }
     }
-    /* Somebody about to sleep has read the bell before his last look: it must have changed since. */
+    /* Somebody about to sleep has read the bell before his last look: it must have changed
+     * since. */
     atomic_fetch_add(&shared->bell, 1);
 }
 
@@ -33,8 +34,8 @@ static pool_worker *richest(pool_shared *shared, const pool_worker *own, uint16_
     return best;
 }
 
-/* Fills the own, empty range from somebody else's. Between the cut and the store the range is in no word; `busy`
- * says that it may be here. */
+/* Fills the own, empty range from somebody else's. Between the cut and the store the range is in
+ * no word; `busy` says that it may be here. */
 static bool steal(pool_shared *shared, pool_worker *own, uint16_t generation)
 {
     pool_worker *victim;
@@ -80,8 +81,8 @@ static void run_job(pool_shared *shared, pool_worker *own, uint64_t word)
     } while (steal(shared, own, generation));
 }
 
-/* Announce, then look again: the pool takes the job word away before it looks who is busy with it, and frees the job
- * when nobody is. */
+/* Announce, then look again: the pool takes the job word away before it looks who is busy with
+ * it, and frees the job when nobody is. */
 static void look_at_job(pool_shared *shared, pool_worker *own, uint64_t word)
 {
     bool settled = false;

@@ -23,7 +23,8 @@ _Noreturn static void refuse(mproc_err err, const char *what)
     _Exit(REFUSED_CODE);
 }
 
-/* The last of mproc in this process. A clean end tells its code, for a parent that cannot see it. */
+/* The last of mproc in this process. A clean end tells its code, for a parent that cannot see
+ * it. */
 static void leave(void)
 {
     children_end();

@@ -20,8 +20,9 @@ static os_watcher *monitor;
 static size_t latecomers; /* children that the monitor does not watch yet */
 static size_t starting;   /* starts in flight */
 static size_t ends_due;   /* watched children of whose end the monitor has not told yet */
-/* This process is ending: it starts no more children. And whether it has had one: else there is nothing to end, and no lock
- * to touch. A start sets `used` before it looks at `ending`, the end does it the other way round. */
+/* This process is ending: it starts no more children. And whether it has had one: else there is
+ * nothing to end, and no lock to touch. A start sets `used` before it looks at `ending`, the end
+ * does it the other way round. */
 static _Atomic bool ending, used;
 
 void children_begin(void)
@@ -29,7 +30,8 @@ void children_begin(void)
     os_mutex_init(&lock);
 }
 
-/* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps leak checkers calm. */
+/* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps
+ * leak checkers calm. */
 static struct {
     mproc_process *children;
     os_watcher *monitor;
@@ -139,8 +141,8 @@ static mproc_err start_and_watch(mproc_process *orphan)
     return err ? err : watch(orphan);
 }
 
-/* Disowned first: a child that was just coming to life is then either gone or living, and adopted. The sweep waits for
- * heirs. */
+/* Disowned first: a child that was just coming to life is then either gone or living, and
+ * adopted. The sweep waits for heirs. */
 static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
@@ -182,7 +184,8 @@ static void collect(mproc_process *child)
 
 /* ---- the monitor ---- */
 
-/* What most children never need, since they are joined before: being watched costs a descriptor and a wake-up. */
+/* What most children never need, since they are joined before: being watched costs a descriptor
+ * and a wake-up. */
 static void watch_latecomers(void)
 {
     os_mutex_lock(&lock);
@@ -301,7 +304,8 @@ bool children_has_ended(mproc_process *child)
     return collect_and_unlock(child);
 }
 
-/* The child has ended: a report that is on its way is waited for beyond the deadline, but not for ever. */
+/* The child has ended: a report that is on its way is waited for beyond the deadline, but not
+ * for ever. */
 static void await_report(const mproc_process *child, int64_t deadline)
 {
     slot *of_child = slot_at(child->slot);
@@ -371,7 +375,8 @@ static size_t snapshot(mproc_process **list, size_t capacity)
     return count;
 }
 
-/* All of them, retained; the caller frees each and the list. NULL with *count 0: there are none; with *count 1: no memory. */
+/* All of them, retained; the caller frees each and the list. NULL with *count 0: there are none;
+ * with *count 1: no memory. */
 static mproc_process **snapshot_all(size_t *count)
 {
     for (size_t capacity = 16;; capacity = *count + 16) {
@@ -438,7 +443,8 @@ static void end_daemons(mproc_process **every, size_t all)
     }
 }
 
-/* Nothing of it runs afterwards: what the hooks look at may be swept. All children have ended, so it has told of them soon. */
+/* Nothing of it runs afterwards: what the hooks look at may be swept. All children have ended,
+ * so it has told of them soon. */
 static void stop_monitor(void)
 {
     await_zero(&ends_due, os_now() + GRACE);

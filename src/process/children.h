@@ -10,7 +10,8 @@ void children_after_fork(void); /* in a forked child: none of them are its own *
 /* One thread at a time may start it, and only once; a start that failed may be repeated. */
 bool children_begin_start(mproc_process *child);
 void children_cancel_start(mproc_process *child);
-/* A started child; `os` and `slot` are set. An error says that it runs, but cannot be watched, on which its hooks rely. */
+/* A started child; `os` and `slot` are set. An error says that it runs, but cannot be watched,
+ * on which its hooks rely. */
 mproc_err children_add(mproc_process *child);
 /* From now on every end is noticed at once, by a thread. */
 mproc_err children_monitor(void);

@@ -8,8 +8,8 @@ typedef enum { ENTRY_CHILD, ENTRY_SERVER } entry_kind;
 
 /* What a child that is no copy of its parent must be told. Its block belongs to the child. */
 mproc_err entry_record(const mproc_process *process, slot_id slot);
-/* Spawns this executable as that. `line`: this process's; `mortal`: the child ends with it. `channel`: a server's, else
- * OS_NO_HANDLE. */
+/* Spawns this executable as that. `line`: this process's; `mortal`: the child ends with it.
+ * `channel`: a server's, else OS_NO_HANDLE. */
 mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id slot, const os_lifeline *line,
                       bool mortal, os_handle channel);
 
@@ -23,7 +23,8 @@ typedef struct entry_task {
     size_t args_size;
 } entry_task;
 
-/* In a child: reads its record and takes over what its parent chose. MPROC_EIMAGE: the target is not to be found. */
+/* In a child: reads its record and takes over what its parent chose. MPROC_EIMAGE: the target is
+ * not to be found. */
 mproc_err entry_read(entry_task *task);
 /* At a clean end. */
 void entry_free_record(void);

@@ -66,9 +66,10 @@ static mproc_err take_over(slot_id id, const slot *of_orphan, slot_id estate,
     return MPROC_OK;
 }
 
-/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds nothing left. Its
- * daemons and workers are about to end, too, but until they have, they use what it owned: they stay
- * its own, and its sweep waits for them; also for ever, should one of them not be watched. */
+/* Where the dead one stood in the tree, this process stands now. One CAS: a second sweeper finds
+ * nothing left. Its daemons and workers are about to end, too, but until they have, they use
+ * what it owned: they stay its own, and its sweep waits for them; also for ever, should one of
+ * them not be watched. */
 static bool adopt(slot_id id, slot *of_orphan, void *context)
 {
     succession *after = context;

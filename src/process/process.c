@@ -216,8 +216,8 @@ static mproc_err start_fresh(mproc_process *process, os_process *child)
     return err;
 }
 
-/* The forkserver died after it had forked, but before it could say so: the child is there, and only its pid in its slot
- * tells of it. */
+/* The forkserver died after it had forked, but before it could say so: the child is there, and
+ * only its pid in its slot tells of it. */
 static bool find_unannounced(slot_id id, os_process *child)
 {
     mproc_exit_status status;

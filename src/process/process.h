@@ -12,13 +12,15 @@ typedef enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_STARTED } process_phase;
 
 /* For a child whose end the pool must know. */
 typedef struct process_hooks {
-    /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Under the children's lock, on any thread. */
+    /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Under
+     * the children's lock, on any thread. */
     void (*inherit)(void *context, mproc_process *process);
     /* Has ended and has been swept. Without a lock, on the monitor's thread. */
     void (*ended)(void *context, mproc_process *process);
 } process_hooks;
 
-/* As small as it can be: a parent of many children has many of them, and every fork copies their pages' entries. */
+/* As small as it can be: a parent of many children has many of them, and every fork copies their
+ * pages' entries. */
 struct mproc_process {
     _Atomic unsigned references;
     process_role role;
@@ -52,7 +54,8 @@ struct mproc_process {
 
 /* Lets go of a reference, as mproc_process_free does. */
 void process_release(mproc_process *process);
-/* As mproc_process_create. `hooks` live for ever, or are NULL; with them the start starts the monitor, too. */
+/* As mproc_process_create. `hooks` live for ever, or are NULL; with them the start starts the
+ * monitor, too. */
 mproc_err process_create(mproc_process **process, const mproc_process_options *options,
                          const process_hooks *hooks, void *context);
 void process_retain(mproc_process *process);
