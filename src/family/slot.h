@@ -21,12 +21,12 @@ typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
 typedef enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVING, SLOT_DISOWNED } slot_state;
 
 typedef struct slot {
-    /* in charge << 32 | generation << 8 | state; in charge: LIVING: the pid; else the low bits
-     * of a slot_id */
+    /* In charge << 32 | generation << 8 | state. In charge is, when LIVING, the pid; else the low
+     * bits of a slot_id. */
     _Alignas(64) _Atomic uint64_t life;
     _Atomic uint64_t ending; /* 0, or how it ended as it says itself: see slot_report */
-    _Atomic uint64_t
-        born; /* with the pid its identity: os_birth_time, told by the parent; 0: not yet */
+    /* With the pid its identity: os_birth_time, told by the parent; 0: not yet. */
+    _Atomic uint64_t born;
     _Atomic uint64_t parent;  /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
     _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
