@@ -191,6 +191,20 @@ static bool append(char *line, size_t capacity, const char *word)
     return more > 0 && (size_t)more < capacity - length;
 }
 
+/* Wine refuses now and then, when several programs start at once, and does not the next time. */
+static BOOL create_process(char *line, STARTUPINFOA *startup, PROCESS_INFORMATION *made)
+{
+    for (int tries = 0; tries < 5; tries++) {
+        if (CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, startup, made))
+            return TRUE;
+        printf("CreateProcess: error %lu\n", GetLastError());
+        if (GetLastError() != ERROR_INTERNAL_ERROR)
+            return FALSE;
+        Sleep(1);
+    }
+    return FALSE;
+}
+
 bool host_start(host_program *program, const host_command *command)
 {
     char line[8192] = "", own[MAX_PATH];
@@ -209,7 +223,7 @@ bool host_start(host_program *program, const host_command *command)
                             .hStdOutput = output,
                             .hStdError = output};
     PROCESS_INFORMATION made;
-    BOOL started = CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &made);
+    BOOL started = create_process(line, &startup, &made);
     CloseHandle(input);
     CloseHandle(output);
     if (!started)
