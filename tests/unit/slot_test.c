@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "family/family.h"
+#include "family/heap.h"
 
 static slot_id claim(const char *name)
 {
@@ -45,6 +46,34 @@ static void a_slot_taken_back_stays_closed_to_its_child(void **state)
     slot_free(id);
     assert_false(slot_disown(id, family.self, family.self));
     assert_int_equal(slot_enter(id, 1), MPROC_ESTATE);
+}
+
+/* A parent that was killed between its child's slot and its child, at both sides of the sweep's
+ * own commit store. */
+static void what_a_dead_parent_was_making_is_taken_back(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used();
+    slot_id parent = claim("parent"), sweeper = claim("sweeper"), child = 0;
+    arena_ref record;
+    assert_int_equal(slot_enter(parent, 4000000), MPROC_OK);
+    assert_int_equal(slot_enter(sweeper, 4000001), MPROC_OK);
+    for (int killed_sweeps = 0; killed_sweeps < 2; killed_sweeps++) {
+        assert_int_equal(slot_claim(parent, "child", false, &child), MPROC_OK);
+        assert_int_equal(heap_alloc(100, child, &record), MPROC_OK);
+        if (killed_sweeps) {
+            assert_true(slot_disown(child, parent, sweeper));
+            family_disown(parent); /* not the parent's any more */
+            assert_true(slot_is(child, SLOT_DISOWNED));
+            assert_true(heap_used() > used);
+        }
+        family_disown(killed_sweeps ? sweeper : parent);
+        assert_false(slot_is(child, SLOT_DISOWNED));
+        assert_int_equal(slot_enter(child, 1), MPROC_ESTATE);
+        assert_int_equal(heap_used(), used);
+    }
+    slot_free(parent);
+    slot_free(sweeper);
 }
 
 static void the_next_one_in_a_slot_is_another(void **state)
@@ -292,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_goes_through_its_states_once),
         cmocka_unit_test(a_slot_taken_back_stays_closed_to_its_child),
+        cmocka_unit_test(what_a_dead_parent_was_making_is_taken_back),
         cmocka_unit_test(the_next_one_in_a_slot_is_another),
         cmocka_unit_test(forged_ids_name_nobody),
         cmocka_unit_test(a_long_name_is_cut),
