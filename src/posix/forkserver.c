@@ -22,6 +22,8 @@
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#else
+#define HAS_CLONE_PARENT 0
 #endif
 
 #ifndef MSG_NOSIGNAL
@@ -255,7 +257,7 @@ static pid_t fork_own(uint64_t word, int sentinel)
     return pid;
 }
 
-#if defined(HAS_CLONE_PARENT)
+#if HAS_CLONE_PARENT
 
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
@@ -296,7 +298,9 @@ static pid_t fork_sibling(void)
 
 #endif
 
-static void begin(os_handle channel, void (*ended)(uint64_t word, mproc_exit_status status))
+/* What the server will need it makes now, where its children are to be its own: its limits stay as
+ * they are today, and one that could serve nobody must not come to life. */
+static mproc_err begin(os_handle channel, void (*ended)(uint64_t word, mproc_exit_status status))
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
@@ -304,12 +308,14 @@ static void begin(os_handle channel, void (*ended)(uint64_t word, mproc_exit_sta
     server.wake[0] = server.wake[1] = -1;
     server.ended = ended;
     sigaction(SIGINT, &ignore, &server.interrupt);
+    return HAS_CLONE_PARENT ? MPROC_OK : notice_children();
 }
 
 uint64_t os_forkserver_serve(os_handle channel,
                              void (*ended)(uint64_t word, mproc_exit_status status))
 {
-    begin(channel, ended);
+    if (begin(channel, ended))
+        _exit(1);
     for (;;) {
         struct pollfd polled[2] = {{.fd = server.channel, .events = POLLIN},
                                    {.fd = server.wake[0], .events = POLLIN}};
