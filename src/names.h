@@ -7,6 +7,9 @@
 /* error.h */
 #define error_remember mproc__error_remember
 
+/* killpoint.h */
+#define killpoint_reached mproc__killpoint_reached
+
 /* os.h */
 #define os_birth_time mproc__os_birth_time
 #define os_can_start mproc__os_can_start
