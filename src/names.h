@@ -145,7 +145,10 @@
 #define heap_alloc mproc__heap_alloc
 #define heap_begin_at mproc__heap_begin_at
 #define heap_free mproc__heap_free
+#define heap_free_linked mproc__heap_free_linked
 #define heap_give mproc__heap_give
+#define heap_is_linked mproc__heap_is_linked
+#define heap_link mproc__heap_link
 #define heap_sweep mproc__heap_sweep
 #define heap_was_used_by mproc__heap_was_used_by
 #define heap_used mproc__heap_used

@@ -19,7 +19,10 @@
  * lengths, so it never takes the rest of a living run for an orphan. */
 typedef enum { FREE, CLAIMED, RUN, FREEING, SMALL } span_kind;
 
-enum { GENERATION_BITS = 24, INDEX_BITS = 14, LENGTH_BITS = 22 };
+enum { GENERATION_BITS = 24, INDEX_BITS = 13, OWNER_BITS = 38, LENGTH_BITS = 22 };
+_Static_assert(SLOT_COUNT <= 1 << INDEX_BITS, "an owner is a slot...");
+#define LINKED (UINT64_C(1) << HEAP_TAG_BITS) /* ...or, with this bit, what a tag names */
+#define OWNER_MASK ((UINT64_C(1) << OWNER_BITS) - 1)
 enum { SMALLEST_BITS = 6, LARGEST_BITS = 14, CLASSES = LARGEST_BITS - SMALLEST_BITS + 1 };
 #define RUN_MAX ((UINT64_C(1) << LENGTH_BITS) - 1)
 #define GIVE_BACK (UINT64_C(1) << 20) /* runs from this size on go back to the system */
@@ -31,7 +34,7 @@ void heap_begin_at(arena_ref first)
     spans_begin = first;
 }
 
-/* word: kind << 60 | length << 38 | generation << 14 | index */
+/* word: kind << 60 | length << 38 | owner; owner: generation << 13 | index, or LINKED | tag */
 static uint64_t tag(slot_id owner)
 {
     return (owner >> 16 & ((1 << GENERATION_BITS) - 1)) << INDEX_BITS |
@@ -40,7 +43,7 @@ static uint64_t tag(slot_id owner)
 
 static uint64_t word_of(span_kind kind, uint64_t length, slot_id owner)
 {
-    return (uint64_t)kind << 60 | length << (GENERATION_BITS + INDEX_BITS) | tag(owner);
+    return (uint64_t)kind << 60 | length << OWNER_BITS | tag(owner);
 }
 
 static span_kind kind_of(uint64_t word)
@@ -50,12 +53,17 @@ static span_kind kind_of(uint64_t word)
 
 static uint64_t length_of(uint64_t word)
 {
-    return word >> (GENERATION_BITS + INDEX_BITS) & RUN_MAX;
+    return word >> OWNER_BITS & RUN_MAX;
 }
 
 static bool owned_by(uint64_t word, slot_id owner)
 {
-    return (word & ((UINT64_C(1) << (GENERATION_BITS + INDEX_BITS)) - 1)) == tag(owner);
+    return (word & OWNER_MASK) == tag(owner);
+}
+
+static bool linked_to(uint64_t word, uint64_t link)
+{
+    return link && link < LINKED && (word & OWNER_MASK) == (LINKED | link);
 }
 
 static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
@@ -177,11 +185,13 @@ static void finish_freeing(uint64_t first, uint64_t length, slot_id self)
     unclaim(state + 1, length - 1, self);
 }
 
-static void free_run(uint64_t first, uint64_t word, slot_id self)
+static bool free_run(uint64_t first, uint64_t word, slot_id self)
 {
     uint64_t length = length_of(word);
-    if (swap(states(first + 1, NULL) + first, word, word_of(FREEING, length, self)))
-        finish_freeing(first, length, self);
+    if (!swap(states(first + 1, NULL) + first, word, word_of(FREEING, length, self)))
+        return false;
+    finish_freeing(first, length, self);
+    return true;
 }
 
 /* ---- small blocks: FREE or CLAIMED{owner} ---- */
@@ -310,6 +320,36 @@ void heap_give(arena_ref ref, slot_id from, slot_id to)
     uint64_t now = word ? atomic_load(word) : FREE;
     if (word && owned_by(now, from))
         swap(word, now, word_of(kind == RUN ? RUN : CLAIMED, kind == RUN ? length_of(now) : 0, to));
+}
+
+void heap_link(arena_ref ref, slot_id from, uint64_t link)
+{
+    uint64_t span;
+    span_kind kind;
+    _Atomic uint64_t *word = word_for(ref, &span, &kind);
+    uint64_t now = word ? atomic_load(word) : FREE;
+    assert(link && link < LINKED && (owned_by(now, from) || linked_to(now, link)));
+    if (word && owned_by(now, from))
+        swap(word, now, (now & ~OWNER_MASK) | LINKED | link);
+}
+
+bool heap_is_linked(arena_ref ref, uint64_t link)
+{
+    uint64_t span;
+    span_kind kind;
+    _Atomic uint64_t *word = word_for(ref, &span, &kind);
+    return word && linked_to(atomic_load(word), link);
+}
+
+bool heap_free_linked(arena_ref ref, uint64_t link, slot_id self)
+{
+    uint64_t span;
+    span_kind kind;
+    _Atomic uint64_t *word = word_for(ref, &span, &kind);
+    uint64_t now = word ? atomic_load(word) : FREE;
+    if (!word || !linked_to(now, link))
+        return false;
+    return kind == RUN ? free_run(span, now, self) : swap(word, now, FREE);
 }
 
 void heap_free(arena_ref ref, slot_id self)

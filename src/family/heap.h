@@ -1,5 +1,5 @@
 /* The family's heap. Each block belongs to one process, by a tag in its state word, and is swept
- * with it.
+ * with it; or it is linked to something that outlives processes, by a tag that names it.
  *
  * A block is claimed and tagged by one CAS on a word outside of the block, given to another
  * process by one CAS, and freed by one CAS; so a process killed in between holds it or does not.
@@ -12,12 +12,26 @@
 #define HEAP_ALIGNMENT 64         /* of every block... */
 #define HEAP_LARGER_ALIGNMENT 128 /* ...and of those that are larger than that */
 
+/* Tags have HEAP_TAG_BITS. Those with HEAP_TAG_MEMORY name what mproc_memory_alloc has given out,
+ * those without it objects. */
+#define HEAP_TAG_BITS 37
+#define HEAP_TAG_MEMORY (UINT64_C(1) << 36)
+
 /* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
 /* Another process's from now on, whose slot this one still holds, so that its sweep is still to
  * come. */
 void heap_give(arena_ref ref, slot_id from, slot_id to);
-/* 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
+/* Owned by no process any more, but by what `tag` names, which is not 0 and fits into HEAP_TAG_BITS.
+ * The commit store of whatever the block is made for: the rest of it must be in place before. Again
+ * does no harm. */
+void heap_link(arena_ref ref, slot_id from, uint64_t tag);
+/* Frees it if it is linked to exactly that, else false; again does no harm, and neither does any
+ * ref at all. Only one block must ever have had this ref and this tag together: a tag that names
+ * more than one of them, one after the other, belongs into what it names. */
+bool heap_free_linked(arena_ref ref, uint64_t tag, slot_id self);
+bool heap_is_linked(arena_ref ref, uint64_t tag); /* any ref at all is safe */
+/* Of a block that a process owns; 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);
 /* Frees all that a dead process held, and finishes what it had begun. */
 void heap_sweep(slot_id dead, slot_id self);

@@ -16,7 +16,7 @@ enum { FREE, CLAIMED, RUN, FREEING, SMALL };
 
 static uint64_t word_of(unsigned kind, uint64_t length, slot_id owner)
 {
-    return (uint64_t)kind << 60 | length << 38 | (owner >> 16 & 0xffffff) << 14 | (owner & 0x3fff);
+    return (uint64_t)kind << 60 | length << 38 | (owner >> 16 & 0xffffff) << 13 | (owner & 0x1fff);
 }
 
 static _Atomic uint64_t *states(void)
@@ -438,6 +438,35 @@ static void a_successor_in_the_slot_is_somebody_else(void **state)
     slot_free(second);
 }
 
+/* ---- blocks that belong to no process ---- */
+
+static void linked_blocks_outlive_their_maker(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used(), tag = 0x123456789;
+    const size_t sizes[] = {64, 5000, 3 * ARENA_SPAN, 2 << 20};
+    for (size_t i = 0; i < 4; i++) {
+        slot_id maker = somebody();
+        arena_ref ref = alloc(sizes[i], maker);
+        assert_false(heap_is_linked(ref, tag));
+        assert_false(heap_free_linked(ref, tag, family.self));
+        heap_link(ref, maker, tag);
+        heap_link(ref, maker, tag);
+        heap_sweep(maker, family.self);
+        slot_free(maker);
+        assert_int_equal(heap_used(), used + rounded(sizes[i]));
+        assert_true(heap_is_linked(ref, tag));
+        assert_false(heap_is_linked(ref, tag + 1));
+        assert_false(heap_is_linked(ref + 64, tag));
+        assert_false(heap_free_linked(ref, tag + 1, family.self));
+        assert_false(heap_free_linked(ref, 0, family.self));
+        assert_true(heap_free_linked(ref, tag, family.self));
+        assert_false(heap_free_linked(ref, tag, family.self));
+        assert_false(heap_is_linked(ref, tag));
+        assert_int_equal(heap_used(), used);
+    }
+}
+
 /* ---- memory goes back ---- */
 
 static void a_large_run_goes_back_to_the_system(void **state)
@@ -540,6 +569,7 @@ int main(void)
         cmocka_unit_test(the_next_sweeper_finishes_the_last_one_s_work),
         cmocka_unit_test(small_blocks_are_swept_one_by_one),
         cmocka_unit_test(a_successor_in_the_slot_is_somebody_else),
+        cmocka_unit_test(linked_blocks_outlive_their_maker),
         cmocka_unit_test(a_large_run_goes_back_to_the_system),
         cmocka_unit_test(threads_never_get_the_same_block),
         cmocka_unit_test(a_heap_full_of_small_blocks_says_so_and_recovers),
