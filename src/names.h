@@ -121,6 +121,8 @@
 #define arena_create mproc__arena_create
 #define arena_decommit mproc__arena_decommit
 #define arena_handle mproc__arena_handle
+#define arena_has_objects mproc__arena_has_objects
+#define arena_note_objects mproc__arena_note_objects
 #define arena_nonce mproc__arena_nonce
 #define arena_offset mproc__arena_offset
 #define arena_open mproc__arena_open
@@ -135,6 +137,7 @@
 #define slot_each mproc__slot_each
 #define slot_enter mproc__slot_enter
 #define slot_free mproc__slot_free
+#define slot_id_of mproc__slot_id_of
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
 #define slot_pid mproc__slot_pid
@@ -183,6 +186,9 @@
 #define family_lifeline mproc__family_lifeline
 #define family_parent_watch mproc__family_parent_watch
 #define family_disown mproc__family_disown
+#define family_is_gone mproc__family_is_gone
+#define family_is_guarded mproc__family_is_guarded
+#define family_share mproc__family_share
 #define family_withdraw mproc__family_withdraw
 #define family_sweep mproc__family_sweep
 
@@ -196,6 +202,48 @@
 #define process_release mproc__process_release
 #define process_retain mproc__process_retain
 #define process_identity_of mproc__process_identity_of
+
+/* family/object.h */
+#define object_after_fork mproc__object_after_fork
+#define object_capacity mproc__object_capacity
+#define object_commit mproc__object_commit
+#define object_count mproc__object_count
+#define object_destroy mproc__object_destroy
+#define object_discard mproc__object_discard
+#define object_draft_block mproc__object_draft_block
+#define object_draft_new mproc__object_draft_new
+#define object_each mproc__object_each
+#define object_enter mproc__object_enter
+#define object_find_slowly mproc__object_find_slowly
+#define object_finish mproc__object_finish
+#define object_is_live mproc__object_is_live
+#define object_missing mproc__object_missing
+#define object_touch mproc__object_touch
+#define object_type_of mproc__object_type_of
+#define object_wake mproc__object_wake
+#define object_was_touched mproc__object_was_touched
+#define objects mproc__objects
+#define objects_were_used mproc__objects_were_used
+
+/* family/robust.h */
+#define robust_acquire_slowly mproc__robust_acquire_slowly
+#define robust_check_holder mproc__robust_check_holder
+#define robust_mark_consistent mproc__robust_mark_consistent
+#define robust_release_slowly mproc__robust_release_slowly
+#define robust_resume mproc__robust_resume
+#define robust_suspend mproc__robust_suspend
+#define robust_sweep mproc__robust_sweep
+#define robust_thread mproc__robust_thread
+
+/* family/spin.h */
+#define spin_begin mproc__spin_begin
+#define spin_end mproc__spin_end
+
+/* sync/sweep.h */
+#define event_sweep mproc__event_sweep
+#define semaphore_sweep mproc__semaphore_sweep
+#define sync_leave mproc__sync_leave
+#define sync_sweep mproc__sync_sweep
 
 /* process/children.h */
 #define children_add mproc__children_add

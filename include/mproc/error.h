@@ -31,7 +31,11 @@ typedef enum mproc_err {
     MPROC_EINTR = -19,     /* a signal ended the wait (mproc_options.interruptible) */
     MPROC_ENOSYS = -20,    /* this operating system cannot do it */
     MPROC_EAGAIN = -21,    /* out of processes, descriptors or slots: may work later */
-    MPROC_EOS = -22        /* any other failure of the system: see mproc_os_error */
+    MPROC_EOS = -22,       /* any other failure of the system: see mproc_os_error */
+    /* A success with a warning: the lock is held, but somebody died while holding it, and what it
+     * protects may be half-done. Stays until it is marked consistent. */
+    MPROC_EOWNERDEAD = -23,
+    MPROC_ENOTOWNER = -24  /* the caller does not hold it */
 } mproc_err;
 
 /* Names an error in one English sentence without a full stop.

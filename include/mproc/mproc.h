@@ -7,8 +7,12 @@
 #define MPROC_VERSION_PATCH 0
 
 #include <mproc/error.h>
+#include <mproc/event.h>
+#include <mproc/lock.h>
 #include <mproc/log.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
+#include <mproc/rlock.h>
+#include <mproc/semaphore.h>
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "object.h"
 #include "park.h"
 #include "slot.h"
 
@@ -14,6 +15,7 @@ typedef struct arena_header {
     uint64_t magic;
     uint64_t capacity;
     unsigned char nonce[16];
+    _Atomic bool has_objects;
     struct {
         uint64_t offset;
         uint32_t entry_size;
@@ -54,6 +56,7 @@ static void lay_out(uint64_t limit)
         [ARENA_PLACES] = {sizeof(park_place), PARK_PLACES},
         [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
+        [ARENA_OBJECTS] = {sizeof(object), object_capacity(arena.size)},
     };
     uint64_t offset = arena.size - ARENA_SPAN;
     for (int i = 0; i < ARENA_TABLES; i++) {
@@ -91,10 +94,10 @@ mproc_err arena_create(uint64_t size, uint64_t limit)
     return MPROC_OK;
 }
 
-mproc_err arena_open(os_handle object, uint64_t size)
+mproc_err arena_open(os_handle shared, uint64_t size)
 {
     os_shared mapped;
-    mproc_err err = os_shared_open(&mapped, object, size);
+    mproc_err err = os_shared_open(&mapped, shared, size);
     if (err)
         return err;
     arena = mapped;
@@ -135,6 +138,16 @@ uint64_t arena_extent(void)
 const unsigned char *arena_nonce(void)
 {
     return header()->nonce;
+}
+
+bool arena_has_objects(void)
+{
+    return atomic_load_explicit(&header()->has_objects, memory_order_acquire);
+}
+
+void arena_note_objects(void)
+{
+    atomic_store(&header()->has_objects, true);
 }
 
 void *arena_at(arena_ref ref)

@@ -1,6 +1,6 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   nothing | spans ... | spans' states | signals | places | slots | header
+ *   nothing | spans ... | objects | spans' states | signals | places | slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -18,6 +18,7 @@ typedef enum arena_table {
     ARENA_PLACES,
     ARENA_SIGNALS,
     ARENA_STATES,
+    ARENA_OBJECTS,
     ARENA_TABLES
 } arena_table;
 
@@ -25,7 +26,7 @@ typedef enum arena_table {
 mproc_err arena_create(uint64_t size, uint64_t limit);
 /* Maps the parent's. Takes the handle over. MPROC_EINVAL: that is no arena of this library's
  * version. */
-mproc_err arena_open(os_handle object, uint64_t size);
+mproc_err arena_open(os_handle shared, uint64_t size);
 
 void arena_close(void); /* of a family that could not be founded */
 
@@ -51,5 +52,9 @@ void *arena_entry(arena_table table, uint32_t index);
 /* A table's first entry after making sure that its first `count` entries can be used. *used: how
  * many can be used at present, always a multiple of what fits into a span. NULL: no memory. */
 void *arena_use_table(arena_table table, uint32_t count, uint32_t *used);
+
+/* Whether the family shares an object: then the end of each process matters to others. */
+bool arena_has_objects(void);
+void arena_note_objects(void);
 
 #endif

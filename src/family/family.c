@@ -5,6 +5,7 @@
 #include "gate.h"
 #include "heap.h"
 #include "log.h"
+#include "object.h"
 #include "park.h"
 #include "settings.h"
 
@@ -24,6 +25,7 @@ static _Atomic bool line_made;
 static void in_forked_child(void)
 {
     atomic_store(&stranger, true);
+    object_after_fork();
     os_handle_close(line.hold);
     line.hold = OS_NO_HANDLE;
 }
@@ -161,6 +163,33 @@ mproc_err family_lifeline(const os_lifeline **own)
     if (!err)
         *own = &line;
     return err;
+}
+
+void family_share(void)
+{
+    void (*tell)(void) = atomic_load_explicit(&family.on_share, memory_order_acquire);
+    if (tell)
+        tell();
+}
+
+bool family_is_gone(uint32_t index)
+{
+    slot *s = arena_entry(ARENA_SLOTS, index);
+    uint64_t life = s ? atomic_load(&s->life) : 0;
+    slot_id id = slot_id_of(life, index);
+    int64_t pid = slot_pid(id);
+    if (!pid)
+        return false; /* being swept */
+    uint64_t born = atomic_load(&s->born);
+    return os_process_is_gone(pid, born ? born : os_birth_time()) && atomic_load(&s->life) == life;
+}
+
+bool family_is_guarded(uint32_t index)
+{
+    slot *s = arena_entry(ARENA_SLOTS, index);
+    slot_id parent = s ? atomic_load(&s->parent) : 0;
+    slot *guard = slot_at(parent);
+    return guard && atomic_load(&guard->monitors) && slot_pid(parent);
 }
 
 void family_withdraw(slot_id id, slot_id charged)

@@ -15,6 +15,9 @@ typedef struct family_state {
     bool guarded;       /* mproc_main_guard has been called */
     _Atomic int method; /* mproc_start_method: the program's choice, or DEFAULT */
     bool interruptible;
+    /* Of a higher floor: called when this process has made a shared object, for then the ends of
+     * its children matter at once. Or NULL. */
+    void (*_Atomic on_share)(void);
 } family_state;
 extern family_state family;
 
@@ -45,6 +48,12 @@ void family_withdraw(slot_id id, slot_id charged);
 /* All children that a proven dead member was just making: they find their slots taken back, and
  * end. */
 void family_disown(slot_id dead);
+void family_share(void); /* this process has made a shared object */
+/* Proves the end of a process that nobody may be watching, by the index of its slot. */
+bool family_is_gone(uint32_t index);
+/* Whether somebody will notice the end of that process at once. */
+bool family_is_guarded(uint32_t index);
+
 /* Frees what a proven dead member held, and its slot. `clean`: it held nothing. */
 void family_sweep(slot_id dead, bool clean);
 

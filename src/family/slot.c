@@ -52,6 +52,8 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->born, 0);
     atomic_store(&s->record, 0);
     atomic_store(&s->parent, parent);
+    atomic_store(&s->monitors, false);
+    atomic_store(&s->touched, 0);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);
 }
@@ -87,6 +89,11 @@ slot *slot_at(slot_id id)
                        id >> INDEX_BITS
                ? s
                : NULL;
+}
+
+slot_id slot_id_of(uint64_t life, uint32_t index)
+{
+    return generation_of(life) << INDEX_BITS | index;
 }
 
 /* 0 when another generation lives there; a slot that was ever claimed has no generation 0. */
@@ -179,7 +186,7 @@ void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *conte
     slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
     for (uint32_t i = 0; table && i < used; i++) {
         uint64_t life = atomic_load(&table[i].life);
-        slot_id id = generation_of(life) << INDEX_BITS | i;
+        slot_id id = slot_id_of(life, i);
         if (state_of(life) != SLOT_FREE && !visit(id, &table[i], context))
             return;
     }

@@ -30,7 +30,10 @@ typedef struct slot {
     _Atomic uint64_t parent;  /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
     _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
-    bool daemon;              /* the rest is written by the claimer only */
+    _Atomic bool monitors;    /* it notices at once when a child of its ends */
+    bool daemon;              /* this and the name are written by the claimer only */
+    /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
+    _Atomic uint64_t touched;
     char name[SLOT_NAME];
 } slot;
 _Static_assert(sizeof(slot) == 128, "slots fill cache lines");
@@ -43,6 +46,7 @@ mproc_err slot_enter(slot_id id, int64_t pid);
 /* NULL: no such slot, or another generation lives there. */
 slot *slot_at(slot_id id);
 bool slot_is(slot_id id, slot_state state);
+slot_id slot_id_of(uint64_t life, uint32_t index); /* who has that life word */
 int64_t slot_pid(slot_id id); /* 0 when nobody lives there */
 /* Takes over from `charged`, who is dead or the caller, before a child has come to life: from
  * then on it is the caller's to sweep and to free. False: the child lives, or somebody else is

@@ -4,6 +4,7 @@
 
 #include "../family/heap.h"
 #include "../family/log.h"
+#include "../sync/sweep.h"
 #include "children.h"
 #include "entry.h"
 #include "forkserver.h"
@@ -32,6 +33,7 @@ static void leave(void)
     if (!returned || !family.parent)
         return;
     entry_free_record();
+    sync_leave();
     if (heap_was_used_by(family.self))
         heap_sweep(family.self, family.self);
     slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},

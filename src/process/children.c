@@ -5,6 +5,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
 
@@ -25,9 +26,18 @@ static size_t ends_due;   /* watched children of whose end the monitor has not t
  * does it the other way round. */
 static _Atomic bool ending, used;
 
+/* Whoever shares an object wants to know at once when somebody dies with it. */
+static void monitor_for_sharing(void)
+{
+    mproc_err err = used && !children_are_monitored() ? children_monitor() : MPROC_OK;
+    if (err)
+        log_write(MPROC_LOG_WARNING, "children are not watched: %s", mproc_strerror(err));
+}
+
 void children_begin(void)
 {
     os_mutex_init(&lock);
+    family.on_share = monitor_for_sharing;
 }
 
 /* A parent's, of no use in its forked child. Freeing them would copy their pages; this keeps
@@ -132,6 +142,8 @@ static mproc_err start_monitor(void)
     gate_leave();
     for (mproc_process *child = children; !err && child; child = child->next)
         watch(child);
+    if (!err)
+        atomic_store(&slot_at(family.self)->monitors, true);
     return err;
 }
 
@@ -147,6 +159,7 @@ static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
     if (!clean) {
+        sync_sweep(dead);
         family_disown(dead);
         heirs = orphans_adopt(dead, start_and_watch);
     }
@@ -274,9 +287,13 @@ static void add(mproc_process *child)
 mproc_err children_add(mproc_process *child)
 {
     mproc_err err = MPROC_OK;
+    bool shares = arena_has_objects();
     os_mutex_lock(&lock);
+    bool watching = monitor != NULL;
     add(child);
-    if (monitor && child->hooks) {
+    if (shares && !watching && !child->hooks) {
+        start_monitor(); /* without one, waiters look after its end by themselves, slowly */
+    } else if (monitor && child->hooks) {
         err = watch(child);
     } else if (monitor) {
         latecomers++;
@@ -451,6 +468,7 @@ static void stop_monitor(void)
     os_mutex_lock(&lock);
     os_watcher *last = monitor;
     monitor = NULL;
+    atomic_store(&slot_at(family.self)->monitors, false);
     os_mutex_unlock(&lock);
     os_watcher_free(last);
 }

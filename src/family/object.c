@@ -1,0 +1,302 @@
+#include "object.h"
+
+#include <string.h>
+
+#include "../killpoint.h"
+#include "heap.h"
+
+#define CELLS_MOST UINT32_C(0x100000)
+
+enum { INDEX_BITS = 16, TYPE_BITS = 4, GENERATION_BITS = 24, STATE_SHIFT = 32 };
+#define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
+
+typedef enum { FREE, MAKING, LIVE, ENDING } life_state;
+
+struct object_view objects;
+
+uint32_t object_capacity(uint64_t arena_size)
+{
+    const uint64_t bytes_each = 1024;
+    uint64_t count = arena_size / bytes_each;
+    return count < CELLS_MOST ? (uint32_t)count : CELLS_MOST;
+}
+
+/* ---- the life word: generation << 40 | state << 32 | index of the slot in charge + 1 ---- */
+
+static uint64_t life_of(uint64_t generation, life_state state, slot_id in_charge)
+{
+    uint64_t owner = in_charge ? (in_charge & ((1 << INDEX_BITS) - 1)) + 1 : 0;
+    return generation << OBJECT_WORD_BITS | (uint64_t)state << STATE_SHIFT | owner;
+}
+
+static life_state state_of(uint64_t life)
+{
+    return (life_state)(life >> STATE_SHIFT & 0xff);
+}
+
+static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
+{
+    bool done = atomic_compare_exchange_strong(word, &from, to);
+    killpoint();
+    return done;
+}
+
+static uint64_t next_generation(uint64_t life, object_type type)
+{
+    uint64_t number = (life >> (OBJECT_WORD_BITS + TYPE_BITS)) + 1;
+    return (number << TYPE_BITS | (uint64_t)type) & GENERATIONS;
+}
+
+/* Of an object, as the heap knows the owner of a block; memory has the bit above these. */
+static uint64_t tag_of(uint64_t id)
+{
+    const uint64_t generations = 0xffff;
+    return (uint64_t)(uint32_t)id << 16 | (object_generation(id) & generations);
+}
+
+static uint64_t id_of(const object *cell, uint64_t life)
+{
+    return life >> OBJECT_WORD_BITS << 32 |
+           (uint64_t)(cell - atomic_load_explicit(&objects.cells, memory_order_relaxed));
+}
+
+/* ---- this process's view ---- */
+
+static mproc_err refresh(uint32_t count)
+{
+    uint32_t used;
+    object *cells = arena_use_table(ARENA_OBJECTS, count, &used);
+    if (!cells)
+        return MPROC_ENOMEM;
+    atomic_store_explicit(&objects.cells, cells, memory_order_relaxed);
+    atomic_store_explicit(&objects.used, used, memory_order_release);
+    return MPROC_OK;
+}
+
+mproc_err object_enter(void)
+{
+    mproc_err err = family_enter();
+    if (err || (err = refresh(1)))
+        return err;
+    uint64_t generation = family.self >> INDEX_BITS & GENERATIONS;
+    atomic_store_explicit(&objects.me,
+                          generation << OBJECT_OWNER_SHIFT |
+                              ((family.self & ((1 << INDEX_BITS) - 1)) + 1),
+                          memory_order_release);
+    return MPROC_OK;
+}
+
+void object_after_fork(void)
+{
+    if (atomic_load_explicit(&objects.me, memory_order_relaxed))
+        atomic_store(&objects.me, 0);
+}
+
+bool objects_were_used(void)
+{
+    return atomic_load_explicit(&objects.me, memory_order_relaxed) != 0;
+}
+
+object *object_find_slowly(uint64_t id)
+{
+    if ((!objects_were_used() && object_enter()) || refresh(1))
+        return NULL;
+    return (uint32_t)id < objects.used ? objects.cells + (uint32_t)id : NULL;
+}
+
+mproc_err object_missing(void)
+{
+    mproc_err err = object_enter();
+    return err ? err : MPROC_ESTALE;
+}
+
+/* ---- life ---- */
+
+static bool try_claim(object *cell, object_type type, uint64_t *generation)
+{
+    uint64_t life = atomic_load_explicit(&cell->life, memory_order_relaxed);
+    *generation = next_generation(life, type);
+    return state_of(life) == FREE &&
+           swap(&cell->life, life, life_of(*generation, MAKING, family.self));
+}
+
+static mproc_err claim(object_type type, object_draft *draft)
+{
+    static _Atomic uint32_t hint;
+    uint32_t start = atomic_load_explicit(&hint, memory_order_relaxed);
+    for (;;) {
+        uint32_t used = objects.used;
+        for (uint32_t i = 0; i < used; i++) {
+            uint32_t index = (start + i) % used;
+            uint64_t generation;
+            if (!try_claim(&objects.cells[index], type, &generation))
+                continue;
+            atomic_store_explicit(&hint, index + 1, memory_order_relaxed);
+            *draft = (object_draft){generation << 32 | index, &objects.cells[index]};
+            return MPROC_OK;
+        }
+        if (refresh(used + 1))
+            return MPROC_ENOMEM;
+        start = used;
+    }
+}
+
+mproc_err object_draft_new(object_type type, object_draft *draft)
+{
+    mproc_err err = object_enter();
+    if (err)
+        return err;
+    if (!arena_has_objects())
+        arena_note_objects();
+    if ((err = claim(type, draft)))
+        return err;
+    object *cell = draft->cell;
+    atomic_store_explicit(&cell->number, 0, memory_order_relaxed);
+    for (int i = 0; i < OBJECT_FIELDS; i++)
+        atomic_store_explicit(&cell->field[i], 0, memory_order_relaxed);
+    atomic_store(&cell->extra, object_word(draft->id, 0));
+    killpoint();
+    return MPROC_OK;
+}
+
+/* Noted in the cell before it is linked: until then it is this process's, and swept with it. */
+mproc_err object_draft_block(object_draft *draft, size_t size)
+{
+    arena_ref ref;
+    mproc_err err = heap_alloc(size, family.self, &ref);
+    if (err)
+        return err;
+    memset(arena_at(ref), 0, size);
+    atomic_store(&draft->cell->block, ref);
+    killpoint();
+    heap_link(ref, family.self, tag_of(draft->id));
+    killpoint();
+    return MPROC_OK;
+}
+
+void object_commit(const object_draft *draft, uint64_t word, uint64_t *home)
+{
+    uint64_t generation = object_generation(draft->id);
+    *home = draft->id;
+    killpoint();
+    atomic_store(&draft->cell->word, object_word(draft->id, word));
+    killpoint();
+    swap(&draft->cell->life, life_of(generation, MAKING, family.self),
+         life_of(generation, LIVE, 0));
+    family_share();
+}
+
+/* From a life word that gives the right to, up to FREE. Again does no harm. */
+static void end(object *cell, uint64_t life)
+{
+    uint64_t id = id_of(cell, life);
+    uint64_t word = atomic_load(&cell->word);
+    while (object_matches(word, id) && !atomic_compare_exchange_weak(&cell->word, &word, 0)) {
+    }
+    killpoint();
+    object_wake(cell, UINT32_MAX);
+    heap_free_linked(atomic_load(&cell->block), tag_of(id), family.self);
+    atomic_store(&cell->block, 0);
+    killpoint();
+    swap(&cell->life, life, life_of(object_generation(id), FREE, 0));
+}
+
+void object_discard(const object_draft *draft)
+{
+    arena_ref ref = atomic_load(&draft->cell->block);
+    if (ref && !heap_is_linked(ref, tag_of(draft->id)))
+        heap_free(ref, family.self);
+    end(draft->cell, life_of(object_generation(draft->id), MAKING, family.self));
+}
+
+mproc_err object_destroy(uint64_t id, object_type type)
+{
+    object *cell;
+    mproc_err err = object_check(id, type, &cell);
+    if (err)
+        return err;
+    uint64_t generation = object_generation(id), ending = life_of(generation, ENDING, family.self);
+    if (!swap(&cell->life, life_of(generation, LIVE, 0), ending))
+        return MPROC_ESTALE;
+    end(cell, ending);
+    return MPROC_OK;
+}
+
+/* ---- waiting and waking ---- */
+
+static uint64_t touch_bit(const object *cell)
+{
+    return UINT64_C(1) << ((cell - objects.cells) % 64);
+}
+
+void object_touch(const object *cell)
+{
+    slot *mine = slot_at(family.self);
+    uint64_t bit = touch_bit(cell);
+    if (mine && !(atomic_load_explicit(&mine->touched, memory_order_relaxed) & bit)) {
+        atomic_fetch_or(&mine->touched, bit);
+        killpoint();
+    }
+}
+
+bool object_was_touched(const object *cell, const slot *by)
+{
+    return atomic_load(&by->touched) & touch_bit(cell);
+}
+
+void object_wake(object *cell, uint32_t count)
+{
+    atomic_fetch_add(&cell->seq, 1);
+    killpoint();
+    unpark(&cell->seq, count);
+    killpoint();
+}
+
+/* ---- sweeping ---- */
+
+void object_each(void (*visit)(object *cell, void *context), void *context)
+{
+    if (!arena_has_objects() || refresh(1))
+        return;
+    uint32_t used = objects.used;
+    for (uint32_t i = 0; i < used; i++) {
+        object *cell = &objects.cells[i];
+        if (state_of(atomic_load_explicit(&cell->life, memory_order_acquire)) != FREE)
+            visit(cell, context);
+    }
+}
+
+/* A creation whose word stands has happened. */
+void object_finish(object *cell, slot_id dead)
+{
+    uint64_t life = atomic_load(&cell->life), generation = life >> OBJECT_WORD_BITS;
+    if (life != life_of(generation, state_of(life), dead))
+        return;
+    if (state_of(life) == MAKING && atomic_load(&cell->word) >> OBJECT_WORD_BITS == generation)
+        swap(&cell->life, life, life_of(generation, LIVE, 0));
+    else if (state_of(life) == MAKING || state_of(life) == ENDING)
+        end(cell, life);
+}
+
+object_type object_type_of(const object *cell)
+{
+    return (object_type)(atomic_load(&cell->life) >> OBJECT_WORD_BITS & (OBJECT_TYPES - 1));
+}
+
+bool object_is_live(const object *cell)
+{
+    return state_of(atomic_load(&cell->life)) == LIVE;
+}
+
+static void count_one(object *cell, void *count)
+{
+    (void)cell;
+    ++*(uint32_t *)count;
+}
+
+uint32_t object_count(void)
+{
+    uint32_t count = 0;
+    object_each(count_one, &count);
+    return count;
+}

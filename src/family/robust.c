@@ -1,0 +1,256 @@
+#include "robust.h"
+
+#include "../killpoint.h"
+#include "spin.h"
+
+#define WAITERS (UINT64_C(1) << 15)
+#define DIRTY (UINT64_C(1) << 14)
+#define HOLDER (OBJECT_WORD_MASK & ~(WAITERS | DIRTY))
+#define MOST_TAKEN UINT64_C(0xffffffff)
+
+static const int64_t first_beat = 100000000, last_beat = 60000000000;
+
+/* Numbers of threads begin elsewhere in each process, so that a word of one is no word of another
+ * that has its slot later. */
+uint64_t robust_thread(void)
+{
+    static _Atomic uint64_t threads;
+    static _Thread_local uint64_t mine;
+    const uint64_t spread = 0x9e3779, marks = 0xffffff;
+    if (!mine)
+        mine = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
+    uint64_t me = atomic_load_explicit(&objects.me, memory_order_relaxed);
+    uint64_t mark = ((me >> OBJECT_OWNER_SHIFT) * spread + mine) & marks;
+    return mark << OBJECT_OWNER_SHIFT | (me & OBJECT_OWNER);
+}
+
+static bool swap(object *cell, uint64_t *from, uint64_t to)
+{
+    bool done = atomic_compare_exchange_strong(&cell->word, from, to);
+    killpoint();
+    return done;
+}
+
+static bool is_held(uint64_t word)
+{
+    return word & OBJECT_OWNER;
+}
+
+static bool is_held_by(uint64_t word, uint64_t holder)
+{
+    return (word & HOLDER) == holder;
+}
+
+static uint64_t depth_of(const object *cell)
+{
+    return atomic_load(&cell->extra) & OBJECT_WORD_MASK;
+}
+
+/* By the generation, too: a holder that was paused across a destroy writes into nothing. */
+static void set_depth(object *cell, uint64_t id, uint64_t from, uint64_t to)
+{
+    uint64_t extra = object_word(id, from);
+    atomic_compare_exchange_strong(&cell->extra, &extra, object_word(id, to));
+    killpoint();
+}
+
+static mproc_err take_again(object *cell, uint64_t id)
+{
+    uint64_t depth = depth_of(cell);
+    if (depth >= MOST_TAKEN)
+        return MPROC_ERANGE;
+    set_depth(cell, id, depth, depth + 1);
+    return MPROC_OK;
+}
+
+/* The holder is dead: nobody holds it now. One CAS, and again it finds nothing to do. */
+static void replace_dead(object *cell, uint64_t word)
+{
+    uint64_t extra = atomic_load(&cell->extra);
+    if (extra >> OBJECT_WORD_BITS == word >> OBJECT_WORD_BITS && (extra & OBJECT_WORD_MASK)) {
+        atomic_compare_exchange_strong(&cell->extra, &extra, extra & ~OBJECT_WORD_MASK);
+        killpoint();
+    }
+    if (swap(cell, &word, (word & ~HOLDER) | DIRTY))
+        object_wake(cell, 1);
+}
+
+void robust_sweep(object *cell, slot_id dead)
+{
+    uint64_t word = atomic_load(&cell->word);
+    while ((word & OBJECT_OWNER) == (dead & 0xffff) + 1) {
+        replace_dead(cell, word);
+        word = atomic_load(&cell->word);
+    }
+}
+
+/* ---- acquiring ---- */
+
+/* One thread's way to the lock. */
+typedef struct attempt {
+    object *cell;
+    uint64_t id, me;
+    int64_t deadline, beat, next_beat;
+    bool slept;
+} attempt;
+
+static mproc_err take(attempt *a, uint64_t *word)
+{
+    if (!swap(a->cell, word, *word | a->me | (a->slept ? WAITERS : 0)))
+        return MPROC_ETIMEDOUT;
+    return *word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
+}
+
+/* Only a holder that nobody watches makes its waiters look after it by themselves. */
+static int64_t until(attempt *a, uint64_t word)
+{
+    uint32_t holder = (uint32_t)(word & OBJECT_OWNER) - 1;
+    if (!a->beat)
+        a->beat = family_is_guarded(holder) ? last_beat : first_beat;
+    a->next_beat = os_now() + a->beat;
+    return a->next_beat < a->deadline ? a->next_beat : a->deadline;
+}
+
+static void look_after_holder(attempt *a, uint64_t word)
+{
+    if (family_is_gone((uint32_t)(word & OBJECT_OWNER) - 1))
+        replace_dead(a->cell, word);
+    a->beat = a->beat < last_beat / 2 ? a->beat * 2 : last_beat;
+}
+
+/* The word said that somebody holds it. MPROC_OK: look again. */
+static mproc_err sleep_on(attempt *a, uint32_t seq, uint64_t word)
+{
+    object_touch(a->cell);
+    if (!(word & WAITERS) && !swap(a->cell, &word, word | WAITERS))
+        return MPROC_OK;
+    a->slept = true;
+    mproc_err err = park(&a->cell->seq, seq, until(a, word), family.self);
+    if (err != MPROC_ETIMEDOUT)
+        return err;
+    if (os_now() >= a->next_beat)
+        look_after_holder(a, atomic_load(&a->cell->word));
+    return a->deadline != OS_FOREVER && os_now() >= a->deadline ? MPROC_ETIMEDOUT : MPROC_OK;
+}
+
+/* Others may still sleep behind one that has been woken and goes away without the lock. */
+static mproc_err leave(attempt *a, mproc_err err)
+{
+    if (a->slept && err != MPROC_ETIMEDOUT)
+        object_wake(a->cell, 1);
+    return err;
+}
+
+static mproc_err acquire(attempt *a)
+{
+    spin looking = spin_begin();
+    for (;;) {
+        uint32_t seq = atomic_load(&a->cell->seq);
+        uint64_t word = atomic_load(&a->cell->word);
+        if (!object_matches(word, a->id))
+            return leave(a, MPROC_ESTALE);
+        if (!is_held(word)) {
+            mproc_err err = take(a, &word);
+            if (err == MPROC_ETIMEDOUT)
+                continue;
+            spin_end(&looking, !a->slept);
+            return err;
+        }
+        if (a->deadline == 0)
+            return MPROC_ETIMEDOUT;
+        if (!a->slept && spin_once(&looking))
+            continue;
+        mproc_err err = sleep_on(a, seq, word);
+        if (err) {
+            spin_end(&looking, false);
+            return leave(a, err);
+        }
+    }
+}
+
+mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms)
+{
+    attempt a = {.cell = cell, .id = id, .me = robust_me(recursive)};
+    mproc_err err = park_deadline(timeout_ms, &a.deadline);
+    if (err)
+        return err;
+    uint64_t word = atomic_load(&cell->word);
+    if (recursive && object_matches(word, id) && is_held_by(word & OBJECT_WORD_MASK, a.me))
+        return (err = take_again(cell, id)) ? err : word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
+    return acquire(&a);
+}
+
+/* ---- releasing ---- */
+
+static mproc_err check_holder(uint64_t word, uint64_t id, bool recursive)
+{
+    if (!object_matches(word, id))
+        return MPROC_ESTALE;
+    bool held = recursive ? is_held_by(word & OBJECT_WORD_MASK, robust_me(true)) : is_held(word);
+    return held ? MPROC_OK : MPROC_ENOTOWNER;
+}
+
+static mproc_err release(object *cell, uint64_t id, bool recursive)
+{
+    uint64_t word = atomic_load(&cell->word);
+    for (;;) {
+        mproc_err err = check_holder(word, id, recursive);
+        if (err)
+            return err;
+        if (word & WAITERS)
+            object_touch(cell);
+        if (swap(cell, &word, word & ~(HOLDER | WAITERS)))
+            break;
+    }
+    if (word & WAITERS)
+        object_wake(cell, 1);
+    return MPROC_OK;
+}
+
+mproc_err robust_release_slowly(object *cell, uint64_t id, bool recursive)
+{
+    mproc_err err = check_holder(atomic_load(&cell->word), id, recursive);
+    uint64_t depth = err || !recursive ? 0 : depth_of(cell);
+    if (err || !depth)
+        return err ? err : release(cell, id, recursive);
+    set_depth(cell, id, depth, depth - 1);
+    return MPROC_OK;
+}
+
+uint64_t robust_suspend(object *cell, uint64_t id, bool recursive)
+{
+    uint64_t depth = recursive ? depth_of(cell) : 0;
+    if (depth)
+        set_depth(cell, id, depth, 0);
+    release(cell, id, recursive);
+    return depth;
+}
+
+mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth)
+{
+    mproc_err err;
+    do
+        err = robust_acquire(cell, id, recursive, MPROC_FOREVER);
+    while (err == MPROC_EINTR);
+    if (depth && (!err || err == MPROC_EOWNERDEAD))
+        set_depth(cell, id, 0, depth);
+    return err;
+}
+
+mproc_err robust_check_holder(object *cell, uint64_t id, bool recursive)
+{
+    uint64_t word = atomic_load(&cell->word);
+    mproc_err err = check_holder(word, id, recursive);
+    if (err || recursive)
+        return err;
+    return is_held_by(word & OBJECT_WORD_MASK, robust_me(false)) ? MPROC_OK : MPROC_ENOTOWNER;
+}
+
+mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive)
+{
+    mproc_err err = robust_check_holder(cell, id, recursive);
+    uint64_t word = atomic_load(&cell->word);
+    while (!err && word & DIRTY && !swap(cell, &word, word & ~DIRTY))
+        err = robust_check_holder(cell, id, recursive);
+    return err;
+}

@@ -1,0 +1,66 @@
+/* A lock in a shared object that outlives its holders.
+ *
+ *   word: generation 24 | holder's mark 24 | WAITERS | DIRTY | holder's slot + 1
+ *
+ * Taking it is one CAS from "nobody" to the holder, so there is no moment in which it is held by
+ * nobody known. Releasing it is one CAS back, and a wake-up if WAITERS stood. A holder that is
+ * proved dead, by a sweep or by a waiter, is replaced by DIRTY in one CAS; the next one holds it
+ * with MPROC_EOWNERDEAD, and so does everyone until it has been marked consistent.
+ *
+ * Whoever has slept takes it with WAITERS, since others may still sleep: so only a waiter's death
+ * between its wake-up and that CAS could leave them asleep, and there the sweep wakes one.
+ *
+ * A recursive one belongs to a thread: the mark is the thread's, and `extra` counts how often it
+ * was taken beyond the first; nobody but the holder changes that, and the sweep that replaces
+ * the holder sets it to 0 before. The mark of a plain one is its holder's slot generation. */
+#ifndef MPROC_FAMILY_ROBUST_H
+#define MPROC_FAMILY_ROBUST_H
+
+#include "object.h"
+
+/* MPROC_OK, MPROC_EOWNERDEAD: held; MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR, MPROC_EAGAIN (too
+ * many sleepers), MPROC_ERANGE (taken too often), MPROC_EINVAL (the time-out). */
+mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms);
+mproc_err robust_release_slowly(object *cell, uint64_t id, bool recursive);
+/* The calling thread, as the holder of recursive locks. */
+uint64_t robust_thread(void);
+
+static inline uint64_t robust_me(bool recursive)
+{
+    return recursive ? robust_thread() : atomic_load_explicit(&objects.me, memory_order_relaxed);
+}
+
+static inline mproc_err robust_acquire(object *cell, uint64_t id, bool recursive, int timeout_ms)
+{
+    uint64_t word = object_word(id, 0);
+    if (timeout_ms >= MPROC_FOREVER &&
+        atomic_compare_exchange_strong_explicit(&cell->word, &word, word | robust_me(recursive),
+                                                memory_order_seq_cst, memory_order_relaxed))
+        return MPROC_OK;
+    return robust_acquire_slowly(cell, id, recursive, timeout_ms);
+}
+
+/* MPROC_OK, MPROC_ENOTOWNER, MPROC_ESTALE. A plain one may be released by anybody. */
+static inline mproc_err robust_release(object *cell, uint64_t id, bool recursive)
+{
+    uint64_t word = object_word(id, robust_me(recursive));
+    if (!recursive &&
+        atomic_compare_exchange_strong_explicit(&cell->word, &word, object_word(id, 0),
+                                                memory_order_seq_cst, memory_order_relaxed))
+        return MPROC_OK;
+    return robust_release_slowly(cell, id, recursive);
+}
+
+/* Whether this process, or for a recursive one this thread, holds it. MPROC_OK, MPROC_ENOTOWNER,
+ * MPROC_ESTALE. */
+mproc_err robust_check_holder(object *cell, uint64_t id, bool recursive);
+mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive);
+/* For waiting inside: lets go of it however often it was taken, and takes it as often again. The
+ * caller holds it. */
+uint64_t robust_suspend(object *cell, uint64_t id, bool recursive);
+mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth);
+
+/* Of a process that is dead, or that ends without having let go. */
+void robust_sweep(object *cell, slot_id dead);
+
+#endif

@@ -1,0 +1,26 @@
+/* Looking for a while before sleeping: a wake-up costs a hundred times what a word takes from one
+ * processor to another. How long pays depends on who else runs, so each thread learns it from its
+ * last attempts. */
+#ifndef MPROC_FAMILY_SPIN_H
+#define MPROC_FAMILY_SPIN_H
+
+#include "../os.h"
+
+typedef struct spin {
+    uint32_t done, limit;
+} spin;
+
+spin spin_begin(void);
+/* False: it is time to sleep. */
+static inline bool spin_once(spin *s)
+{
+    if (s->done >= s->limit)
+        return false;
+    s->done++;
+    os_pause();
+    return true;
+}
+/* `paid`: what was waited for came while it looked. */
+void spin_end(const spin *s, bool paid);
+
+#endif

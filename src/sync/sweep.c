@@ -1,0 +1,54 @@
+#include "sweep.h"
+
+#include "../family/robust.h"
+
+typedef struct departure {
+    slot_id id;
+    const slot *slot;
+    bool clean;
+} departure;
+
+/* A lock's waiter may have died with its wake-up, or its holder before waking the next one. */
+static void lock_sweep(object *cell, const departure *gone)
+{
+    robust_sweep(cell, gone->id);
+    if (object_was_touched(cell, gone->slot))
+        object_wake(cell, 1);
+}
+
+static void sweep_one(object *cell, void *context)
+{
+    const departure *gone = context;
+    object_finish(cell, gone->id);
+    if (!object_is_live(cell))
+        return;
+    switch (object_type_of(cell)) {
+    case OBJECT_SEMAPHORE:
+        semaphore_sweep(cell, gone->slot);
+        break;
+    case OBJECT_EVENT:
+        event_sweep(cell, gone->slot);
+        break;
+    default:
+        lock_sweep(cell, gone);
+        break;
+    }
+}
+
+static void sweep(slot_id id, bool clean)
+{
+    departure gone = {.id = id, .slot = slot_at(id), .clean = clean};
+    if (gone.slot)
+        object_each(sweep_one, &gone);
+}
+
+void sync_sweep(slot_id dead)
+{
+    sweep(dead, false);
+}
+
+void sync_leave(void)
+{
+    if (objects_were_used())
+        sweep(family.self, true);
+}
