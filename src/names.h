@@ -57,6 +57,15 @@
 #define os_rwlock_read_end mproc__os_rwlock_read_end
 #define os_rwlock_write mproc__os_rwlock_write
 #define os_rwlock_write_end mproc__os_rwlock_write_end
+#define os_segment_allows mproc__os_segment_allows
+#define os_segment_close mproc__os_segment_close
+#define os_segment_create mproc__os_segment_create
+#define os_segment_keep mproc__os_segment_keep
+#define os_segment_longest mproc__os_segment_longest
+#define os_segment_open mproc__os_segment_open
+#define os_segment_prefix mproc__os_segment_prefix
+#define os_segment_sweep mproc__os_segment_sweep
+#define os_segment_unlink mproc__os_segment_unlink
 #define os_set_interruptible mproc__os_set_interruptible
 #define os_shared_close mproc__os_shared_close
 #define os_shared_commit mproc__os_shared_commit
@@ -138,11 +147,16 @@
 #define slot_enter mproc__slot_enter
 #define slot_free mproc__slot_free
 #define slot_id_of mproc__slot_id_of
+<<<<<<< src/names.h
+#define slot_has_segments mproc__slot_has_segments
+=======
+>>>>>>> /tmp/land.new
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
 #define slot_pid mproc__slot_pid
 #define slot_report mproc__slot_report
 #define slot_reported mproc__slot_reported
+#define slot_use_segments mproc__slot_use_segments
 
 /* family/heap.h */
 #define heap_alloc mproc__heap_alloc
@@ -195,6 +209,9 @@
 /* family/settings.h */
 #define settings_arena_limit mproc__settings_arena_limit
 #define settings_arena_size mproc__settings_arena_size
+
+/* data/shared_memory.h */
+#define shared_memory_sweep mproc__shared_memory_sweep
 
 /* process/process.h */
 #define process_begin mproc__process_begin

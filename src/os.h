@@ -97,6 +97,38 @@ bool os_shared_decommit(const os_shared *shared, uint64_t offset, uint64_t size)
 /* Debug builds assert this before a span is handed out: wine lets uncommitted pages be touched. */
 bool os_shared_is_committed(const os_shared *shared, uint64_t offset, uint64_t size);
 
+/* ---- named shared memory (segment.c) ---- */
+
+#define OS_SEGMENT_NAME 256 /* with its end */
+
+typedef struct os_segment {
+    unsigned char *base;
+    uint64_t size;
+    os_handle object;
+    char name[OS_SEGMENT_NAME];
+} os_segment;
+
+extern const char os_segment_prefix[];  /* of a name made at random, as Python's have it */
+extern const size_t os_segment_longest; /* name in bytes */
+/* Whether it can be a name, were it short enough. */
+bool os_segment_allows(const char *name);
+
+/* Names are allowed and short enough. A new one, zeroed and committed, mapped and in use by this
+ * process. MPROC_EEXIST: there is one, and it is not dead. Killed at any point it leaves a dead one
+ * or none. */
+mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size);
+/* Maps what is there, and uses it. A dead one of that name is removed first. MPROC_ERANGE: smaller
+ * than `least`, or still without bytes. */
+mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least);
+/* Frees its name. MPROC_ENOENT: that segment has no name any more. Windows: nothing. */
+mproc_err os_segment_unlink(const os_segment *segment);
+/* From now on it lives without users, until it is unlinked. Windows: nothing. */
+void os_segment_keep(const os_segment *segment);
+void os_segment_close(os_segment *segment); /* this use of it */
+/* Removes the dead: segments that os_segment_create made, that nobody kept, and that no process
+ * uses. How many it found that live. Nothing where names cannot be listed. */
+size_t os_segment_sweep(void);
+
 /* ---- waiting on a word of the arena (park.c) ---- */
 
 /* Whether the system can wait on a word itself (Linux futex, not FUTEX_PRIVATE). Else family/park.c

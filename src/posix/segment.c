@@ -1,0 +1,508 @@
+/* A segment is the file of its name. What mproc made and nobody has said is to stay has a marker
+ * beside it, `mproc-` and the hash of its name. Who changes either holds the marker's exclusive
+ * flock; who uses the segment holds a shared one on that. A segment is dead when its marker stands
+ * for it and an exclusive flock on it succeeds. Then what a kill leaves is found, step by step:
+ *
+ *   create 1  the marker, empty, and locked  an empty marker                  removed
+ *          2  its record: name, inode 0      no segment, or an older one that
+ *                                            has bytes: not ours              marker removed
+ *          3  the segment, empty (O_EXCL)    inode 0, a segment without bytes
+ *          4  its shared lock                  that nobody uses               both removed
+ *          5  the record's inode             the marker's own segment, and
+ *          6  its memory, its size             nobody uses it                 both removed
+ *   unlink 1  the segment's name             a marker without a segment       removed
+ *          2  the marker                     nothing
+ *   keep   1  the marker                     a segment that stays
+ *   sweep     as unlink, with the exclusive lock on the segment
+ *
+ * Others unlink and make files of that name without asking for locks: the inode tells whether the
+ * record speaks of the file that is there. Whoever waited for a lock starts over if the file has
+ * lost its name meanwhile. */
+#include "posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if POSIX_LINUX
+#include <dirent.h>
+#endif
+
+#include "hash.h"
+#include "killpoint.h"
+
+#define MARKER_PREFIX "mproc-"
+enum { MARKER_DIGITS = 16, MARKER_LENGTH = sizeof MARKER_PREFIX - 1 + MARKER_DIGITS };
+
+typedef struct record {
+    char magic[8];
+    uint64_t inode; /* 0: not made yet */
+    char name[OS_SEGMENT_NAME];
+} record;
+static const char magic[8] = "mproc 1";
+
+const char os_segment_prefix[] = "psm_";
+#if defined(__APPLE__)
+const size_t os_segment_longest = 30;
+#else
+const size_t os_segment_longest = OS_SEGMENT_NAME - 1;
+#endif
+
+static bool is_marker(const char *name)
+{
+    const size_t prefix = sizeof MARKER_PREFIX - 1;
+    return strlen(name) == MARKER_LENGTH && !memcmp(name, MARKER_PREFIX, prefix) &&
+           strspn(name + prefix, "0123456789abcdef") == MARKER_DIGITS;
+}
+
+bool os_segment_allows(const char *name)
+{
+    return !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..") && !is_marker(name);
+}
+
+/* ---- files; failures are errno ---- */
+
+#if POSIX_LINUX
+
+#define FOLDER "/dev/shm"
+
+/* What every C library does here, but some of them allow only shorter names. */
+static int file_open(const char *name, int flags)
+{
+    char path[sizeof FOLDER + OS_SEGMENT_NAME];
+    snprintf(path, sizeof path, FOLDER "/%s", name);
+    return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int file_remove(const char *name)
+{
+    char path[sizeof FOLDER + OS_SEGMENT_NAME];
+    snprintf(path, sizeof path, FOLDER "/%s", name);
+    return unlink(path) ? errno : 0;
+}
+
+static bool is_current(int fd, const char *name)
+{
+    struct stat facts;
+    (void)name;
+    return !fstat(fd, &facts) && facts.st_nlink > 0;
+}
+
+/* A lease is given only when nobody has the file open, or mapped, to write: users without a lock,
+ * such as Python. Who opens it meanwhile waits for a moment, and this process gets a signal that
+ * nobody minds. */
+static bool has_other_users(int fd)
+{
+    fcntl(fd, F_SETSIG, SIGURG);
+    if (fcntl(fd, F_SETLEASE, F_RDLCK))
+        return errno == EAGAIN;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
+#else
+
+static int file_open(const char *name, int flags)
+{
+    char path[OS_SEGMENT_NAME + 1];
+    snprintf(path, sizeof path, "/%s", name);
+    return shm_open(path, flags, 0600);
+}
+
+static int file_remove(const char *name)
+{
+    char path[OS_SEGMENT_NAME + 1];
+    snprintf(path, sizeof path, "/%s", name);
+    return shm_unlink(path) ? errno : 0;
+}
+
+/* Not every system counts the names of shared memory. */
+static bool is_current(int fd, const char *name)
+{
+    struct stat facts, named;
+    int other = file_open(name, O_RDONLY);
+    if (other < 0)
+        return errno != ENOENT;
+    bool same = fstat(fd, &facts) || fstat(other, &named) ||
+                (facts.st_dev == named.st_dev && facts.st_ino == named.st_ino);
+    close(other);
+    return same;
+}
+
+static bool has_other_users(int fd)
+{
+    (void)fd;
+    return false;
+}
+
+#endif
+
+static int lock(int fd, int how)
+{
+    int failed;
+    do
+        failed = flock(fd, how);
+    while (failed && errno == EINTR);
+    return failed ? errno : 0;
+}
+
+/* A fork may have copied the descriptor: closing it alone would leave it locked. */
+static void unlock(int fd)
+{
+    if (fd >= 0) {
+        flock(fd, LOCK_UN);
+        close(fd);
+    }
+}
+
+static bool is_free(int fd)
+{
+    return !lock(fd, LOCK_EX | LOCK_NB) && !has_other_users(fd);
+}
+
+static uint64_t inode_of(int fd)
+{
+    struct stat facts;
+    return fstat(fd, &facts) ? 0 : (uint64_t)facts.st_ino;
+}
+
+/* ---- markers ---- */
+
+static void marker_name(const char *name, char marker[MARKER_LENGTH + 1])
+{
+    snprintf(marker, MARKER_LENGTH + 1, MARKER_PREFIX "%016llx",
+             (unsigned long long)hash_text(name, HASH_SEED));
+}
+
+/* Opens and locks it. -1 with errno; ENOLCK: this system does not lock shared memory. */
+static int marker_lock(const char *marker, int flags, int how)
+{
+    for (;;) {
+        int fd = posix_raise(file_open(marker, O_RDWR | flags));
+        if (fd < 0)
+            return -1;
+        killpoint();
+        int failure = lock(fd, how);
+        if (!failure && is_current(fd, marker))
+            return fd;
+        close(fd);
+        if (failure) {
+            if (failure == EWOULDBLOCK)
+                errno = failure;
+            else {
+                file_remove(marker);
+                errno = ENOLCK;
+            }
+            return -1;
+        }
+    }
+}
+
+static bool read_record(int marker, record *told)
+{
+    return pread(marker, told, sizeof *told, 0) == (ssize_t)sizeof *told &&
+           !memcmp(told->magic, magic, sizeof magic) && memchr(told->name, '\0', OS_SEGMENT_NAME) &&
+           *told->name && os_segment_allows(told->name);
+}
+
+static int write_record(int marker, const record *told)
+{
+    if (marker < 0)
+        return 0;
+    ssize_t written = pwrite(marker, told, sizeof *told, 0);
+    return written == (ssize_t)sizeof *told ? 0 : written < 0 ? errno : ENOSPC;
+}
+
+static bool speaks_of(const record *told, const struct stat *segment)
+{
+    return told->inode ? told->inode == (uint64_t)segment->st_ino : segment->st_size == 0;
+}
+
+/* Removes the segment that a locked marker stands for, if it is dead. 0: the marker stands for
+ * nothing (any more); EEXIST: for a segment in use, or it is no marker of ours; or an errno. */
+static int settle(int marker)
+{
+    record told;
+    struct stat own, facts;
+    if (fstat(marker, &own))
+        return errno;
+    if (!read_record(marker, &told))
+        return own.st_size == 0 ? 0 : EEXIST;
+    int fd = posix_raise(file_open(told.name, O_RDONLY | O_NONBLOCK));
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno;
+    int failure = 0;
+    /* Another user's marker must not talk us into removing what is not his. */
+    if (fstat(fd, &facts))
+        failure = errno;
+    else if (facts.st_uid == own.st_uid && speaks_of(&told, &facts)) {
+        if (!is_free(fd))
+            failure = EEXIST;
+        else if (is_current(fd, told.name))
+            failure = file_remove(told.name);
+        killpoint();
+    }
+    unlock(fd);
+    return failure == ENOENT ? 0 : failure;
+}
+
+/* True: it stands for something, and has been left alone. */
+static bool sweep_marker(const char *name)
+{
+    int marker = marker_lock(name, 0, LOCK_EX | LOCK_NB);
+    if (marker < 0)
+        return errno != ENOENT;
+    bool left = settle(marker);
+    if (!left)
+        file_remove(name);
+    killpoint();
+    unlock(marker);
+    return left;
+}
+
+/* Locks the marker if there is one. False with errno: it cannot be known. */
+static bool find_marker(const char *name, int *marker)
+{
+    char file[MARKER_LENGTH + 1];
+    marker_name(name, file);
+    *marker = marker_lock(file, 0, LOCK_EX);
+    return *marker >= 0 || errno == ENOENT || errno == ENOLCK || errno == EACCES;
+}
+
+static void remove_marker_of(const os_segment *segment, int marker)
+{
+    char file[MARKER_LENGTH + 1];
+    record told;
+    marker_name(segment->name, file);
+    if (marker >= 0 && read_record(marker, &told) && told.inode == inode_of((int)segment->object))
+        file_remove(file);
+    killpoint();
+}
+
+/* ---- segments ---- */
+
+/* Would a file of this size raise SIGXFSZ, or be more than there is? */
+static int check_size(uint64_t size)
+{
+    struct rlimit limit;
+    if (size > (uint64_t)INT64_MAX || size > os_memory_limit())
+        return ENOMEM;
+    const uint64_t largest = size > sizeof(record) ? size : sizeof(record);
+    return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
+                   largest > (uint64_t)limit.rlim_cur
+               ? EFBIG
+               : 0;
+}
+
+/* The steps 2 to 5. The marker is locked, or -1: then a kill leaves what it leaves. */
+static int make_named(int marker, const char *name, int *made)
+{
+    record told = {.inode = 0};
+    memcpy(told.magic, magic, sizeof magic);
+    memcpy(told.name, name, strlen(name) + 1);
+    int failure = write_record(marker, &told);
+    killpoint();
+    if (failure)
+        return failure;
+    int fd = file_open(name, O_RDWR | O_CREAT | O_EXCL);
+    if (fd < 0)
+        return errno;
+    killpoint();
+    fd = posix_raise(fd);
+    if (fd < 0) {
+        failure = errno;
+        file_remove(name);
+        return failure;
+    }
+    lock(fd, LOCK_SH);
+    killpoint();
+    told.inode = inode_of(fd);
+    failure = write_record(marker, &told);
+    killpoint();
+    if (failure) {
+        file_remove(name);
+        close(fd);
+        return failure;
+    }
+    *made = fd;
+    return 0;
+}
+
+static int make_marked(const char *name, int *fd)
+{
+    char file[MARKER_LENGTH + 1];
+    marker_name(name, file);
+    int marker = marker_lock(file, O_CREAT, LOCK_EX);
+    if (marker < 0)
+        return errno == ENOLCK ? make_named(-1, name, fd) : errno;
+    int failure = settle(marker);
+    if (!failure && (failure = make_named(marker, name, fd)))
+        file_remove(file);
+    unlock(marker);
+    return failure;
+}
+
+static mproc_err map(os_segment *segment)
+{
+    void *base = mmap(NULL, (size_t)segment->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      (int)segment->object, 0);
+    if (base == MAP_FAILED)
+        return posix_error(errno);
+    segment->base = base;
+    return MPROC_OK;
+}
+
+static mproc_err commit(const os_segment *segment)
+{
+    const os_shared bytes = {segment->base, segment->size, segment->object};
+    mproc_err err = os_shared_commit(&bytes, 0, segment->size);
+    killpoint();
+    return err;
+}
+
+/* On Linux the committed file gets its size at the end: nobody who opens it sees bytes that are not
+ * there. Elsewhere the size can be set but once, and before. */
+static mproc_err fill(os_segment *segment)
+{
+#if POSIX_LINUX
+    mproc_err err = commit(segment);
+    return err ? err : map(segment);
+#else
+    if (ftruncate((int)segment->object, (off_t)segment->size))
+        return posix_error(errno);
+    killpoint();
+    mproc_err err = map(segment);
+    if (err || !(err = commit(segment)))
+        return err;
+    munmap(segment->base, (size_t)segment->size);
+    return err;
+#endif
+}
+
+mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size)
+{
+    int fd = -1, failure = check_size(size);
+    if (!failure)
+        failure = make_marked(name, &fd);
+    if (failure)
+        return posix_error(failure);
+    os_segment made = {.size = size, .object = fd};
+    memcpy(made.name, name, strlen(name) + 1);
+    mproc_err err = fill(&made);
+    if (err) {
+        int number = mproc_os_error();
+        os_segment_unlink(&made);
+        error_remember(number);
+        close(fd);
+        return err;
+    }
+    *segment = made;
+    return MPROC_OK;
+}
+
+/* Open and in use by us; -1 with errno. */
+static int open_locked(const char *name)
+{
+    for (;;) {
+        int fd = posix_raise(file_open(name, O_RDWR));
+        if (fd < 0)
+            return -1;
+        lock(fd, LOCK_SH);
+        killpoint();
+        if (is_current(fd, name))
+            return fd;
+        close(fd);
+    }
+}
+
+mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
+{
+    char marker[MARKER_LENGTH + 1];
+    struct stat facts;
+    marker_name(name, marker);
+    sweep_marker(marker);
+    int fd = open_locked(name);
+    if (fd < 0 || fstat(fd, &facts)) {
+        mproc_err err = posix_error(errno);
+        os_handle_close(fd);
+        return err;
+    }
+    os_segment opened = {.size = (uint64_t)facts.st_size, .object = fd};
+    memcpy(opened.name, name, strlen(name) + 1);
+    mproc_err err = MPROC_OK;
+    if (opened.size == 0 || opened.size < least) {
+        error_remember(ERANGE);
+        err = MPROC_ERANGE;
+    }
+    if (!err)
+        err = map(&opened);
+    /* Python leaves holes. */
+    if (!err && (uint64_t)facts.st_blocks * 512 < opened.size && (err = commit(&opened)))
+        munmap(opened.base, (size_t)opened.size);
+    if (err) {
+        close(fd);
+        return err;
+    }
+    *segment = opened;
+    return MPROC_OK;
+}
+
+mproc_err os_segment_unlink(const os_segment *segment)
+{
+    int marker;
+    if (!find_marker(segment->name, &marker))
+        return posix_error(errno);
+    int failure = ENOENT;
+    if (is_current((int)segment->object, segment->name))
+        failure = file_remove(segment->name);
+    killpoint();
+    if (failure == 0 || failure == ENOENT)
+        remove_marker_of(segment, marker);
+    unlock(marker);
+    return failure ? posix_error(failure) : MPROC_OK;
+}
+
+void os_segment_keep(const os_segment *segment)
+{
+    int marker;
+    char file[MARKER_LENGTH + 1];
+    marker_name(segment->name, file);
+    if (find_marker(segment->name, &marker))
+        remove_marker_of(segment, marker);
+    else if (is_current((int)segment->object, segment->name))
+        file_remove(file); /* no descriptor left to look at it with; it is ours by all odds */
+    unlock(marker);
+}
+
+void os_segment_close(os_segment *segment)
+{
+    munmap(segment->base, (size_t)segment->size);
+    os_handle_close(segment->object);
+    *segment = (os_segment){.object = OS_NO_HANDLE};
+}
+
+size_t os_segment_sweep(void)
+{
+    size_t left = 0;
+#if POSIX_LINUX
+    int fd = posix_raise(open(FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (!folder) {
+        os_handle_close(fd);
+        return 0;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        if (is_marker(entry->d_name) && sweep_marker(entry->d_name))
+            left++;
+    }
+    closedir(folder);
+#endif
+    return left;
+}
