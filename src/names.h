@@ -147,10 +147,7 @@
 #define slot_enter mproc__slot_enter
 #define slot_free mproc__slot_free
 #define slot_id_of mproc__slot_id_of
-<<<<<<< src/names.h
 #define slot_has_segments mproc__slot_has_segments
-=======
->>>>>>> /tmp/land.new
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
 #define slot_pid mproc__slot_pid

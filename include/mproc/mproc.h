@@ -14,5 +14,6 @@
 #include <mproc/process.h>
 #include <mproc/rlock.h>
 #include <mproc/semaphore.h>
+#include <mproc/shared_memory.h>
 
 #endif

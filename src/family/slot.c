@@ -54,6 +54,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->parent, parent);
     atomic_store(&s->monitors, false);
     atomic_store(&s->touched, 0);
+    atomic_store(&s->segments, false);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);
 }
@@ -178,6 +179,19 @@ bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean)
     status->code = status->kind == MPROC_EXIT_CRASHED ? (int64_t)(uint32_t)word : (int32_t)word;
     *clean = word >> 62 & 1;
     return true;
+}
+
+void slot_use_segments(slot_id id)
+{
+    slot *s = slot_at(id);
+    if (s)
+        atomic_store_explicit(&s->segments, true, memory_order_relaxed);
+}
+
+bool slot_has_segments(slot_id id)
+{
+    slot *s = slot_at(id);
+    return s && atomic_load_explicit(&s->segments, memory_order_relaxed);
 }
 
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context)

@@ -31,6 +31,7 @@ typedef struct slot {
     _Atomic arena_ref record; /* what a spawned child is to do */
     _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
     _Atomic bool monitors;    /* it notices at once when a child of its ends */
+    _Atomic bool segments;    /* it has had named shared memory */
     bool daemon;              /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
@@ -60,6 +61,9 @@ void slot_free(slot_id id);
 void slot_report(slot_id id, mproc_exit_status status, bool clean);
 void slot_ring(slot_id id); /* wakes those who wait on `rung` for a report */
 bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);
+
+void slot_use_segments(slot_id id);
+bool slot_has_segments(slot_id id); /* has or had named shared memory */
 
 /* Calls `visit` for each slot that is not free, until it returns false. */
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context);
