@@ -127,6 +127,7 @@
 #define arena_close mproc__arena_close
 #define arena_commit mproc__arena_commit
 #define arena_contains mproc__arena_contains
+#define arena_counter mproc__arena_counter
 #define arena_create mproc__arena_create
 #define arena_decommit mproc__arena_decommit
 #define arena_handle mproc__arena_handle
@@ -137,6 +138,8 @@
 #define arena_open mproc__arena_open
 #define arena_entry mproc__arena_entry
 #define arena_extent mproc__arena_extent
+#define arena_table_begin mproc__arena_table_begin
+#define arena_use_entry mproc__arena_use_entry
 #define arena_use_table mproc__arena_use_table
 
 /* family/slot.h */
@@ -163,9 +166,19 @@
 #define heap_give mproc__heap_give
 #define heap_is_linked mproc__heap_is_linked
 #define heap_link mproc__heap_link
+#define heap_linked_size mproc__heap_linked_size
 #define heap_sweep mproc__heap_sweep
 #define heap_was_used_by mproc__heap_was_used_by
 #define heap_used mproc__heap_used
+
+/* family/span.h */
+#define span_begin_at mproc__span_begin_at
+#define span_free_run mproc__span_free_run
+#define span_make_run mproc__span_make_run
+#define span_open mproc__span_open
+#define span_release mproc__span_release
+#define span_stop_closing mproc__span_stop_closing
+#define spans mproc__spans
 
 /* family/park.h */
 #define park mproc__park

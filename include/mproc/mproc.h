@@ -10,6 +10,7 @@
 #include <mproc/event.h>
 #include <mproc/lock.h>
 #include <mproc/log.h>
+#include <mproc/memory.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/rlock.h>

@@ -16,6 +16,7 @@ typedef struct arena_header {
     uint64_t capacity;
     unsigned char nonce[16];
     _Atomic bool has_objects;
+    _Atomic uint64_t counter[ARENA_COUNTERS];
     struct {
         uint64_t offset;
         uint32_t entry_size;
@@ -57,6 +58,7 @@ static void lay_out(uint64_t limit)
         [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_OBJECTS] = {sizeof(object), object_capacity(arena.size)},
+        [ARENA_BLOCKS] = {HEAP_BLOCK_WORDS, (uint32_t)(arena.size / ARENA_SPAN)},
     };
     uint64_t offset = arena.size - ARENA_SPAN;
     for (int i = 0; i < ARENA_TABLES; i++) {
@@ -222,4 +224,21 @@ void *arena_use_table(arena_table table, uint32_t count, uint32_t *used)
     if (used)
         *used = atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
     return arena.base + header()->table[table].offset;
+}
+
+void *arena_table_begin(arena_table table)
+{
+    return arena.base + header()->table[table].offset;
+}
+
+bool arena_use_entry(arena_table table, uint32_t index)
+{
+    const uint64_t size = header()->table[table].entry_size;
+    return index < header()->table[table].capacity &&
+           !commit(header()->table[table].offset + index * size, size);
+}
+
+_Atomic uint64_t *arena_counter(arena_count which)
+{
+    return &header()->counter[which];
 }

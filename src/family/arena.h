@@ -1,6 +1,6 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   nothing | spans ... | objects | spans' states | signals | places | slots | header
+ *   nothing | spans ... | small blocks | objects | states | signals | places | slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -12,13 +12,14 @@
 
 typedef uint64_t arena_ref; /* an offset; 0 is nothing */
 
-/* Tables that grow by whole spans. */
+/* Tables that grow by whole spans; ARENA_BLOCKS is used here and there. */
 typedef enum arena_table {
     ARENA_SLOTS,
     ARENA_PLACES,
     ARENA_SIGNALS,
     ARENA_STATES,
     ARENA_OBJECTS,
+    ARENA_BLOCKS,
     ARENA_TABLES
 } arena_table;
 
@@ -56,5 +57,15 @@ void *arena_use_table(arena_table table, uint32_t count, uint32_t *used);
 /* Whether the family shares an object: then the end of each process matters to others. */
 bool arena_has_objects(void);
 void arena_note_objects(void);
+
+/* A table's first entry, whether or not it can be used already. */
+void *arena_table_begin(arena_table table);
+
+/* Makes one entry usable, wherever it lies. False: no memory. */
+bool arena_use_entry(arena_table table, uint32_t index);
+
+/* Counters of the whole family, 0 at first. */
+typedef enum arena_count { ARENA_HIGH, ARENA_EPOCHS, ARENA_STAMPS, ARENA_COUNTERS } arena_count;
+_Atomic uint64_t *arena_counter(arena_count which);
 
 #endif

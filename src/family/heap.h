@@ -9,6 +9,7 @@
 
 #include "slot.h"
 
+#define HEAP_BLOCK_WORDS 8192     /* bytes that the arena keeps for each span, in ARENA_BLOCKS */
 #define HEAP_ALIGNMENT 64         /* of every block... */
 #define HEAP_LARGER_ALIGNMENT 128 /* ...and of those that are larger than that */
 
@@ -30,7 +31,8 @@ void heap_link(arena_ref ref, slot_id from, uint64_t tag);
  * ref at all. Only one block must ever have had this ref and this tag together: a tag that names
  * more than one of them, one after the other, belongs into what it names. */
 bool heap_free_linked(arena_ref ref, uint64_t tag, slot_id self);
-bool heap_is_linked(arena_ref ref, uint64_t tag); /* any ref at all is safe */
+bool heap_is_linked(arena_ref ref, uint64_t tag);       /* any ref at all is safe */
+uint64_t heap_linked_size(arena_ref ref, uint64_t tag); /* its usable bytes; 0: it is not */
 /* Of a block that a process owns; 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);
 /* Frees all that a dead process held, and finishes what it had begun. */

@@ -1,0 +1,245 @@
+#include "span.h"
+
+#include "../killpoint.h"
+
+#define GIVE_BACK (UINT64_C(1) << 20) /* runs from this size on go back to the system */
+
+struct span_view spans;
+
+void span_begin_at(arena_ref first)
+{
+    spans = (struct span_view){.begin = first,
+                               .limit = (arena_capacity() - first) / ARENA_SPAN,
+                               .states = arena_table_begin(ARENA_STATES),
+                               .blocks = arena_table_begin(ARENA_BLOCKS),
+                               .high = arena_counter(ARENA_HIGH),
+                               .epochs = arena_counter(ARENA_EPOCHS)};
+}
+
+/* ---- taking spans ---- */
+
+static void unclaim(uint64_t first, uint64_t count, slot_id self)
+{
+    while (count--) {
+        swap(&spans.states[first + count], span_state(SPAN_CLAIMED, 0, self), SPAN_FREE);
+        killpoint();
+    }
+}
+
+/* Before the first one is in use, so that no walk misses it. */
+static bool raise_high(uint64_t to)
+{
+    uint64_t high = span_high();
+    if (to > high && !arena_use_table(ARENA_STATES, (uint32_t)to, NULL))
+        return false;
+    while (to > high && !atomic_compare_exchange_weak(spans.high, &high, to)) {
+    }
+    killpoint();
+    return true;
+}
+
+static bool claim(uint64_t first, uint64_t count, slot_id self)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!swap(&spans.states[first + i], SPAN_FREE, span_state(SPAN_CLAIMED, 0, self))) {
+            unclaim(first, i, self);
+            return false;
+        }
+        killpoint();
+    }
+    return true;
+}
+
+/* The first stretch of `count` free ones between `begin` and `end`. */
+static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, uint64_t *first)
+{
+    uint64_t high = span_high(), run = 0;
+    if (end > spans.limit)
+        end = spans.limit;
+    for (uint64_t i = begin; i < end;) {
+        uint64_t state =
+            i < high ? atomic_load_explicit(&spans.states[i], memory_order_relaxed) : SPAN_FREE;
+        if (state != SPAN_FREE) {
+            i += span_step(state);
+            run = 0;
+            continue;
+        }
+        i++;
+        if (++run < count)
+            continue;
+        *first = i - count;
+        if (!raise_high(i))
+            return false;
+        if (claim(*first, count, self))
+            return true;
+        i = *first + 1; /* somebody else was faster with a part of it */
+        high = span_high();
+        run = 0;
+    }
+    return false;
+}
+
+static bool close_empty_spans(slot_id self);
+
+/* What was in use before comes before what never was: else free memory would be left behind, and
+ * the committed part grow without end. But a search in vain is long, and so is the closing of empty
+ * small spans: after it the heap may grow by a part of its size before the next one. */
+static bool find_room(uint64_t count, slot_id self, uint64_t *first)
+{
+    static _Atomic uint64_t next_fit, may_grow;
+    const uint64_t high = span_high();
+    uint64_t start = atomic_load_explicit(&next_fit, memory_order_relaxed);
+    uint64_t grow = atomic_load_explicit(&may_grow, memory_order_relaxed);
+    bool found = false;
+    if (count <= grow && find(high, high + count, count, self, first)) {
+        atomic_store_explicit(&may_grow, grow - count, memory_order_relaxed);
+        return true;
+    }
+    found = find(start, high, count, self, first) || find(0, high, count, self, first) ||
+            (close_empty_spans(self) && find(0, high, count, self, first));
+    if (!found) {
+        atomic_store_explicit(&may_grow, high / 16, memory_order_relaxed);
+        found =
+            find(0, high + count, count, self, first) || find(0, spans.limit, count, self, first);
+    }
+    if (found)
+        atomic_store_explicit(&next_fit, *first + count, memory_order_relaxed);
+    return found;
+}
+
+/* They stay CLAIMED by `self`, and committed. */
+static mproc_err take(uint64_t count, slot_id self, uint64_t *first)
+{
+    if (count > spans.limit || count > RUN_MAX || !find_room(count, self, first))
+        return MPROC_ENOMEM;
+    mproc_err err = arena_commit(span_at(*first), count * ARENA_SPAN);
+    if (err)
+        unclaim(*first, count, self);
+    return err;
+}
+
+/* Not a mere store: this process may have been swept, by its own end in another thread. */
+static mproc_err commit(uint64_t first, uint64_t count, uint64_t state, slot_id self)
+{
+    bool done = swap(&spans.states[first], span_state(SPAN_CLAIMED, 0, self), state);
+    killpoint();
+    if (!done)
+        unclaim(first, count, self);
+    return done ? MPROC_OK : MPROC_ENOMEM;
+}
+
+/* ---- runs ---- */
+
+mproc_err span_make_run(uint64_t count, slot_id self, uint64_t *first)
+{
+    mproc_err err = take(count, self, first);
+    return err ? err : commit(*first, count, span_state(SPAN_RUN, count, self), self);
+}
+
+bool span_free_run(uint64_t first, uint64_t state, slot_id self)
+{
+    const uint64_t length = length_of(state);
+    if (!swap(&spans.states[first], state, span_state(SPAN_FREEING, length, self)))
+        return false;
+    killpoint();
+    for (uint64_t i = 1; i < length; i++) {
+        atomic_store(&spans.states[first + i], span_state(SPAN_CLAIMED, 0, self));
+        killpoint();
+    }
+    if (length * ARENA_SPAN >= GIVE_BACK) {
+        arena_decommit(span_at(first), length * ARENA_SPAN);
+        killpoint();
+    }
+    atomic_store(&spans.states[first], SPAN_FREE);
+    killpoint();
+    unclaim(first + 1, length - 1, self);
+    return true;
+}
+
+/* ---- spans of small blocks ---- */
+
+mproc_err span_open(uint64_t class, slot_id self, uint64_t *index, uint64_t *state)
+{
+    mproc_err err = take(1, self, index);
+    if (err)
+        return err;
+    if (!arena_use_entry(ARENA_BLOCKS, (uint32_t)*index)) {
+        unclaim(*index, 1, self);
+        return MPROC_ENOMEM;
+    }
+    const uint64_t epoch = (atomic_fetch_add(spans.epochs, 1) + 1) & EPOCH_MASK;
+    killpoint();
+    for (uint64_t i = 0; i < block_count(class); i++) {
+        atomic_store_explicit(&spans.blocks[*index * SPAN_BLOCKS + i], block_free(epoch),
+                              memory_order_relaxed);
+    }
+    killpoint();
+    *state = span_small(class, epoch);
+    return commit(*index, 1, *state, self);
+}
+
+void span_release(uint64_t index, uint64_t state, uint64_t block, uint64_t word)
+{
+    swap(&spans.blocks[index * SPAN_BLOCKS + block], word, block_free(epoch_of(state)));
+    killpoint();
+}
+
+static bool is_empty(const span_word *block, uint64_t count, uint64_t epoch)
+{
+    while (count &&
+           atomic_load_explicit(&block[count - 1], memory_order_relaxed) == block_free(epoch))
+        count--;
+    return count == 0;
+}
+
+static bool close_span(uint64_t index, uint64_t state, slot_id self)
+{
+    const uint64_t epoch = epoch_of(state), count = block_count(class_of(state));
+    const uint64_t closed = block_word(BLOCK_CLOSED, epoch, owner_of(self));
+    span_word *block = &spans.blocks[index * SPAN_BLOCKS];
+    uint64_t done = 0;
+    if (!is_empty(block, count, epoch))
+        return false;
+    while (done < count && swap(&block[done], block_free(epoch), closed)) {
+        killpoint();
+        done++;
+    }
+    if (done < count) {
+        while (done--)
+            span_release(index, state, done, closed);
+        return false;
+    }
+    /* Somebody may find it full meanwhile. */
+    while (!swap(&spans.states[index], state, SPAN_FREE))
+        state ^= SPAN_FULL;
+    killpoint();
+    return true;
+}
+
+/* The process in which a thread is closing: after a fork, another one. */
+static _Atomic slot_id closing;
+
+void span_stop_closing(slot_id self)
+{
+    slot_id other = atomic_load(&closing);
+    do {
+        while (other == self) {
+            os_yield();
+            other = atomic_load(&closing);
+        }
+    } while (!atomic_compare_exchange_weak(&closing, &other, self));
+}
+
+static bool close_empty_spans(slot_id self)
+{
+    bool any = false;
+    span_stop_closing(self);
+    for (uint64_t i = 0, high = span_high(), step; i < high; i += step) {
+        uint64_t state = atomic_load(&spans.states[i]);
+        step = span_step(state);
+        if (kind_of(state) == SPAN_SMALL && close_span(i, state, self))
+            any = true;
+    }
+    atomic_store(&closing, 0);
+    return any;
+}
