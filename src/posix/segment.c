@@ -143,13 +143,21 @@ static bool has_other_users(int fd)
 
 #endif
 
+/* ENOTSUP: this system does not lock shared memory. */
 static int lock(int fd, int how)
 {
     int failed;
     do
         failed = flock(fd, how);
     while (failed && errno == EINTR);
-    return failed ? errno : 0;
+    return !failed ? 0 : errno == EOPNOTSUPP ? ENOTSUP : errno;
+}
+
+static int use(int fd)
+{
+    int failure = lock(fd, LOCK_SH);
+    killpoint();
+    return failure == ENOTSUP ? 0 : failure;
 }
 
 /* A fork may have copied the descriptor: closing it alone would leave it locked. */
@@ -180,7 +188,7 @@ static void marker_name(const char *name, char marker[MARKER_LENGTH + 1])
              (unsigned long long)hash_text(name, HASH_SEED));
 }
 
-/* Opens and locks it. -1 with errno; ENOLCK: this system does not lock shared memory. */
+/* Opens and locks it; -1 with errno. */
 static int marker_lock(const char *marker, int flags, int how)
 {
     for (;;) {
@@ -192,13 +200,10 @@ static int marker_lock(const char *marker, int flags, int how)
         if (!failure && is_current(fd, marker))
             return fd;
         close(fd);
+        if (failure == ENOTSUP)
+            file_remove(marker); /* it would stand for nothing */
         if (failure) {
-            if (failure == EWOULDBLOCK)
-                errno = failure;
-            else {
-                file_remove(marker);
-                errno = ENOLCK;
-            }
+            errno = failure;
             return -1;
         }
     }
@@ -272,7 +277,7 @@ static bool find_marker(const char *name, int *marker)
     char file[MARKER_LENGTH + 1];
     marker_name(name, file);
     *marker = marker_lock(file, 0, LOCK_EX);
-    return *marker >= 0 || errno == ENOENT || errno == ENOLCK || errno == EACCES;
+    return *marker >= 0 || errno == ENOENT || errno == ENOTSUP || errno == EACCES;
 }
 
 static void remove_marker_of(const os_segment *segment, int marker)
@@ -320,10 +325,10 @@ static int make_named(int marker, const char *name, int *made)
         file_remove(name);
         return failure;
     }
-    lock(fd, LOCK_SH);
-    killpoint();
     told.inode = inode_of(fd);
-    failure = write_record(marker, &told);
+    failure = use(fd);
+    if (!failure)
+        failure = write_record(marker, &told);
     killpoint();
     if (failure) {
         file_remove(name);
@@ -340,7 +345,7 @@ static int make_marked(const char *name, int *fd)
     marker_name(name, file);
     int marker = marker_lock(file, O_CREAT, LOCK_EX);
     if (marker < 0)
-        return errno == ENOLCK ? make_named(-1, name, fd) : errno;
+        return errno == ENOTSUP ? make_named(-1, name, fd) : errno;
     int failure = settle(marker);
     if (!failure && (failure = make_named(marker, name, fd)))
         file_remove(file);
@@ -413,11 +418,14 @@ static int open_locked(const char *name)
         int fd = posix_raise(file_open(name, O_RDWR));
         if (fd < 0)
             return -1;
-        lock(fd, LOCK_SH);
-        killpoint();
-        if (is_current(fd, name))
+        int failure = use(fd);
+        if (!failure && is_current(fd, name))
             return fd;
         close(fd);
+        if (failure) {
+            errno = failure;
+            return -1;
+        }
     }
 }
 
