@@ -1,5 +1,5 @@
-/* A process that allocates, gives and frees without end is killed at any instant: afterwards the
- * heap is as it was. */
+/* Processes that allocate, give, link and free without end are killed at any instant: afterwards
+ * each handle that they have left is exact, and the heap is as it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,19 @@
 #include "family/family.h"
 #include "family/heap.h"
 
-enum { KEPT = 24 };
+enum { KEPT = 24, HOMES = 24, WORKERS = 2, BYSTANDER = 300000 };
+
+/* What a worker shares with the test. */
+typedef struct board {
+    _Atomic uint64_t rounds; /* that it is at work */
+    mproc_memory homes[HOMES];
+} board;
+
+typedef struct order {
+    arena_ref board;
+    slot_id receiver; /* somebody to give blocks to, who dies with it */
+    unsigned seed;
+} order;
 
 static unsigned next_random(unsigned *seed)
 {
@@ -22,23 +34,34 @@ static unsigned next_random(unsigned *seed)
     return *seed >> 15 & 0xffff;
 }
 
-typedef struct order {
-    arena_ref counter; /* of its rounds: that it is at work */
-    slot_id receiver;  /* somebody to give blocks to, who dies with it */
-    unsigned seed;
-} order;
+static size_t random_size(unsigned *seed)
+{
+    static const size_t limits[] = {64, 100, 5000, 200000, 1200000};
+    return next_random(seed) % limits[next_random(seed) % 5] + 1;
+}
+
+static void use_handles(board *shared, unsigned *seed)
+{
+    mproc_memory *home = &shared->homes[next_random(seed) % HOMES];
+    if (home->id && mproc_memory_free(*home) != MPROC_OK)
+        abort(); /* nobody else frees them: it must have been valid */
+    home->id = 0;
+    if (next_random(seed) % 2)
+        mproc_memory_alloc(home, random_size(seed));
+}
 
 static int work_until_killed(void *args, size_t size)
 {
     order *told = args;
-    _Atomic uint64_t *counter = arena_at(told->counter);
+    board *shared = arena_at(told->board);
     arena_ref refs[KEPT] = {0};
     (void)size;
-    while (atomic_fetch_add(counter, 1) != UINT64_MAX) {
-        unsigned i = next_random(&told->seed) % KEPT, kind = next_random(&told->seed) % 4;
-        size_t wanted = kind == 0 ? 100 : kind == 1 ? 5000 : kind == 2 ? 200000 : 1200000;
-        if (!refs[i]) {
-            if (heap_alloc(next_random(&told->seed) % wanted + 1, family.self, &refs[i]))
+    while (atomic_fetch_add(&shared->rounds, 1) != UINT64_MAX) {
+        unsigned i = next_random(&told->seed) % KEPT;
+        if (next_random(&told->seed) % 3 == 0) {
+            use_handles(shared, &told->seed);
+        } else if (!refs[i]) {
+            if (heap_alloc(random_size(&told->seed), family.self, &refs[i]))
                 refs[i] = 0;
         } else if (next_random(&told->seed) % 3) {
             heap_free(refs[i], family.self);
@@ -54,8 +77,7 @@ static int work_until_killed(void *args, size_t size)
 static mproc_process *start_worker(order *told)
 {
     mproc_process *worker = NULL;
-    _Atomic uint64_t *counter = arena_at(told->counter);
-    atomic_store(counter, 0);
+    memset(arena_at(told->board), 0, sizeof(board));
     assert_int_equal(
         mproc_process_create(&worker, &(mproc_process_options){.target = work_until_killed,
                                                                .args = told,
@@ -63,58 +85,105 @@ static mproc_process *start_worker(order *told)
                                                                .daemon = true}),
         MPROC_OK);
     assert_int_equal(mproc_process_start(worker), MPROC_OK);
-    const int64_t end = os_now() + INT64_C(60000000000);
-    while (atomic_load(counter) < 10 && os_now() < end)
-        os_yield();
-    assert_true(atomic_load(counter) >= 10);
     return worker;
 }
 
-static void kill_once(order *told)
+static void await_rounds(order *told)
 {
-    assert_int_equal(slot_claim(family.self, "receiver", false, &told->receiver), MPROC_OK);
-    mproc_process *worker = start_worker(told);
-    const int64_t until = os_now() + next_random(&told->seed) % 400 * 1000;
-    while (os_now() < until)
-        os_pause();
-    assert_int_equal(mproc_process_kill(worker), MPROC_OK);
-    assert_int_equal(mproc_process_join(worker, 60000), MPROC_OK);
-    mproc_process_free(worker);
-    family_sweep(told->receiver, false);
+    board *shared = arena_at(told->board);
+    const int64_t end = os_now() + INT64_C(60000000000);
+    while (atomic_load(&shared->rounds) < 10 && os_now() < end)
+        os_yield();
+    assert_true(atomic_load(&shared->rounds) >= 10);
+}
+
+/* A handle in its home is valid, or was never: both are fine, but nothing in between. */
+static size_t free_homes(order *told)
+{
+    size_t valid = 0;
+    board *shared = arena_at(told->board);
+    for (int i = 0; i < HOMES; i++) {
+        const mproc_memory left = shared->homes[i];
+        unsigned char *bytes = mproc_memory_data(left);
+        if (bytes) {
+            size_t size = 0;
+            assert_int_equal(mproc_memory_size(left, &size), MPROC_OK);
+            assert_true(arena_contains(bytes, size));
+            bytes[0] = bytes[size - 1] = 1;
+            valid++;
+        }
+        assert_int_equal(mproc_memory_free(left), bytes ? MPROC_OK : MPROC_ESTALE);
+        assert_int_equal(mproc_memory_free(left), MPROC_ESTALE);
+    }
+    return valid;
+}
+
+/* One after the other: when the first is killed, the other goes on. */
+static size_t kill_all(order told[WORKERS])
+{
+    mproc_process *workers[WORKERS];
+    size_t valid = 0;
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(slot_claim(family.self, "receiver", false, &told[i].receiver), MPROC_OK);
+        workers[i] = start_worker(&told[i]);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        await_rounds(&told[i]);
+    for (int i = 0; i < WORKERS; i++) {
+        const int64_t until = os_now() + next_random(&told[i].seed) % 400 * 1000;
+        while (os_now() < until)
+            os_pause();
+        assert_int_equal(mproc_process_kill(workers[i]), MPROC_OK);
+        assert_int_equal(mproc_process_join(workers[i], 60000), MPROC_OK);
+        mproc_exit_status status;
+        assert_int_equal(mproc_process_exit_status(workers[i], &status), MPROC_OK);
+        assert_int_equal(status.kind, MPROC_EXIT_TERMINATED); /* and not aborted */
+        mproc_process_free(workers[i]);
+        family_sweep(told[i].receiver, false);
+        valid += free_homes(&told[i]);
+    }
+    return valid;
 }
 
 static void a_kill_at_any_instant_leaves_nothing_in_the_heap(void **state)
 {
     (void)state;
     const char *soak = getenv("MPROC_SOAK");
-    const int kills = soak && *soak == '1' ? 10000 : 200;
-    order told = {.seed = 1};
+    const int times = soak && *soak == '1' ? 5000 : 100;
+    const uint64_t empty = heap_used();
+    order told[WORKERS] = {{.seed = 1}, {.seed = 2}};
     arena_ref bystander;
-    assert_int_equal(heap_alloc(sizeof(uint64_t), family.self, &told.counter), MPROC_OK);
-    assert_int_equal(heap_alloc(300000, family.self, &bystander), MPROC_OK);
-    memset(arena_at(bystander), 0x42, 300000);
-    kill_once(&told);
+    size_t valid = 0;
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(heap_alloc(sizeof(board), family.self, &told[i].board), MPROC_OK);
+    assert_int_equal(heap_alloc(BYSTANDER, family.self, &bystander), MPROC_OK);
+    memset(arena_at(bystander), 0x42, BYSTANDER);
+    kill_all(told);
     const uint64_t used = heap_used();
-    for (int i = 0; i < kills; i++) {
-        kill_once(&told);
+    for (int i = 0; i < times; i++) {
+        valid += kill_all(told);
         if (heap_used() != used)
-            fail_msg("after kill %d: %llu bytes more", i, (unsigned long long)(heap_used() - used));
+            fail_msg("round %d: %llu bytes more", i, (unsigned long long)(heap_used() - used));
     }
-    for (size_t i = 0; i < 300000; i++)
+    assert_true(valid > 0);
+    for (size_t i = 0; i < BYSTANDER; i++)
         assert_int_equal(((unsigned char *)arena_at(bystander))[i], 0x42);
-
-    /* No span is left out either: all of them can be had. */
-    slot_id greedy;
-    assert_int_equal(slot_claim(family.self, "greedy", false, &greedy), MPROC_OK);
-    arena_ref ref;
-    size_t spans = 0;
-    while (heap_alloc(ARENA_SPAN, greedy, &ref) == MPROC_OK)
-        spans++;
-    assert_true(spans * ARENA_SPAN > arena_capacity() / 2);
-    family_sweep(greedy, false);
-    assert_int_equal(heap_used(), used);
     heap_free(bystander, family.self);
-    heap_free(told.counter, family.self);
+    for (int i = 0; i < WORKERS; i++)
+        heap_free(told[i].board, family.self);
+    assert_int_equal(heap_used(), empty);
+}
+
+/* No span is left out, and none stays cut up. */
+static void after_all_the_kills_the_heap_is_one_piece(void **state)
+{
+    (void)state;
+    arena_ref whole;
+    assert_int_equal(heap_used(), 0);
+    assert_int_equal(heap_alloc((size_t)(arena_capacity() - ARENA_SPAN), family.self, &whole),
+                     MPROC_OK);
+    heap_free(whole, family.self);
+    assert_int_equal(heap_used(), 0);
 }
 
 static int found(void **state)
@@ -128,6 +197,7 @@ int main(int argc, char **argv)
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kill_at_any_instant_leaves_nothing_in_the_heap),
+        cmocka_unit_test(after_all_the_kills_the_heap_is_one_piece),
     };
     return cmocka_run_group_tests(tests, found, NULL);
 }

@@ -1,17 +1,7 @@
 /* The family's heap: whose blocks are whose, and what is left when an owner is killed anywhere. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "heap_support.h"
 
-#include <cmocka.h>
-
-#include "family/family.h"
-#include "family/heap.h"
-
-/* As in heap.c: the words that a killed process leaves behind. */
+/* As in span.h: the words that a killed process leaves behind. */
 enum { FREE, CLAIMED, RUN, FREEING, SMALL };
 
 static uint64_t word_of(unsigned kind, uint64_t length, slot_id owner)
@@ -22,39 +12,6 @@ static uint64_t word_of(unsigned kind, uint64_t length, slot_id owner)
 static _Atomic uint64_t *states(void)
 {
     return arena_use_table(ARENA_STATES, 1, NULL);
-}
-
-static slot_id somebody(void)
-{
-    slot_id id;
-    assert_int_equal(slot_claim(family.self, "somebody", false, &id), MPROC_OK);
-    assert_int_equal(slot_enter(id, 4000000), MPROC_OK);
-    return id;
-}
-
-static arena_ref alloc(size_t size, slot_id owner)
-{
-    arena_ref ref = 0;
-    assert_int_equal(heap_alloc(size, owner, &ref), MPROC_OK);
-    assert_int_equal(ref % (size > HEAP_ALIGNMENT ? HEAP_LARGER_ALIGNMENT : HEAP_ALIGNMENT), 0);
-    assert_true(arena_contains(arena_at(ref), size));
-    return ref;
-}
-
-static uint64_t rounded(size_t size)
-{
-    uint64_t block = 64;
-    if (size > 16384)
-        return (size + ARENA_SPAN - 1) / ARENA_SPAN * ARENA_SPAN;
-    while (block < size)
-        block *= 2;
-    return block;
-}
-
-static unsigned next_random(unsigned *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
 }
 
 /* ---- ordinary use ---- */
@@ -99,95 +56,6 @@ static void absurd_sizes_are_refused(void **state)
     assert_int_equal(ref, 77);
 }
 
-typedef struct block {
-    arena_ref ref;
-    size_t size;
-    unsigned owner;
-    unsigned char mark;
-} block;
-
-enum { BLOCKS = 200, OWNERS = 4 };
-
-static void check_block(const block *b)
-{
-    const unsigned char *bytes = arena_at(b->ref);
-    assert_int_equal(bytes[0], b->mark);
-    assert_int_equal(bytes[b->size / 2], b->mark);
-    assert_int_equal(bytes[b->size - 1], b->mark);
-}
-
-static block make_block(slot_id owner, unsigned index, unsigned *seed)
-{
-    const size_t limits[] = {64, 1000, 16384, 70000, 300000};
-    block made = {.size = next_random(seed) % limits[next_random(seed) % 5] + 1,
-                  .owner = index,
-                  .mark = (unsigned char)next_random(seed)};
-    made.ref = alloc(made.size, owner);
-    memset(arena_at(made.ref), made.mark, made.size);
-    return made;
-}
-
-/* Random calls beside a model that knows what each must give. */
-static void the_heap_agrees_with_a_simple_model(void **state)
-{
-    (void)state;
-    static block blocks[BLOCKS];
-    slot_id owners[OWNERS];
-    const uint64_t before = heap_used();
-    uint64_t used = 0;
-    unsigned seed = 42;
-    for (unsigned i = 0; i < OWNERS; i++)
-        owners[i] = somebody();
-    for (int round = 0; round < 20000; round++) {
-        block *b = &blocks[next_random(&seed) % BLOCKS];
-        unsigned other = next_random(&seed) % OWNERS;
-        if (next_random(&seed) % 500 == 0) { /* one dies */
-            heap_sweep(owners[other], family.self);
-            slot_free(owners[other]);
-            owners[other] = somebody();
-            for (b = blocks; b < blocks + BLOCKS; b++) {
-                if (b->ref && b->owner == other) {
-                    used -= rounded(b->size);
-                    b->ref = 0;
-                }
-            }
-        } else if (!b->ref) {
-            *b = make_block(owners[other], other, &seed);
-            used += rounded(b->size);
-        } else if (next_random(&seed) % 3) {
-            check_block(b);
-            heap_free(b->ref, family.self);
-            used -= rounded(b->size);
-            b->ref = 0;
-        } else {
-            heap_give(b->ref, owners[b->owner], owners[other]);
-            b->owner = other;
-        }
-        if (round % 16 == 0)
-            assert_int_equal(heap_used() - before, used);
-    }
-    for (block *b = blocks; b < blocks + BLOCKS; b++) {
-        if (b->ref)
-            check_block(b);
-    }
-    for (unsigned i = 0; i < OWNERS; i++) {
-        heap_sweep(owners[i], family.self);
-        slot_free(owners[i]);
-    }
-    assert_int_equal(heap_used(), before);
-}
-
-static size_t fill(size_t size, slot_id owner)
-{
-    size_t count = 0;
-    arena_ref ref;
-    while (heap_alloc(size, owner, &ref) == MPROC_OK) {
-        memset(arena_at(ref), 0x77, size);
-        count++;
-    }
-    return count;
-}
-
 static void fill_twice(const size_t *sizes, size_t count)
 {
     const uint64_t before = heap_used();
@@ -210,14 +78,7 @@ static void fill_twice(const size_t *sizes, size_t count)
 static void a_full_heap_says_so_and_recovers(void **state)
 {
     (void)state;
-    fill_twice((size_t[]){1 << 20, 65536, 3 * 65536}, 3);
-}
-
-/* The last test: the spans of small blocks stay what they are. */
-static void a_heap_full_of_small_blocks_says_so_and_recovers(void **state)
-{
-    (void)state;
-    fill_twice((size_t[]){100}, 1);
+    fill_twice((size_t[]){1 << 20, 65536, 3 * 65536, 100}, 4);
 }
 
 /* ---- what a killed process leaves ---- */
@@ -546,19 +407,12 @@ static void threads_never_get_the_same_block(void **state)
     assert_int_equal(heap_used(), used);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_and_goes_stays_where_it_was),
         cmocka_unit_test(blocks_of_all_sizes_come_and_go),
         cmocka_unit_test(absurd_sizes_are_refused),
-        cmocka_unit_test(the_heap_agrees_with_a_simple_model),
         cmocka_unit_test(a_full_heap_says_so_and_recovers),
         cmocka_unit_test(a_run_being_made_is_swept_at_every_step),
         cmocka_unit_test(a_run_of_a_dead_one_is_swept),
@@ -572,7 +426,6 @@ int main(void)
         cmocka_unit_test(linked_blocks_outlive_their_maker),
         cmocka_unit_test(a_large_run_goes_back_to_the_system),
         cmocka_unit_test(threads_never_get_the_same_block),
-        cmocka_unit_test(a_heap_full_of_small_blocks_says_so_and_recovers),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }
