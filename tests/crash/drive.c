@@ -1,0 +1,280 @@
+#include "drive.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "family/park.h"
+
+#define MILLISECOND INT64_C(1000000)
+
+typedef struct order {
+    arena_ref scene;
+    uint32_t operation;
+    uint32_t point;  /* of the victim */
+    uint32_t second; /* of the one who joins it; or NO_POINT */
+} order;
+
+static arena_ref scene_ref;
+
+bool drive_is_soak(void)
+{
+    const char *soak = getenv("MPROC_SOAK");
+    return soak && *soak == '1';
+}
+
+/* ---- the victim, and the one who joins it ---- */
+
+/* Whatever a test framework catches in the root shall end its children. */
+static void enter(void)
+{
+    signal(SIGSEGV, SIG_DFL);
+    signal(SIGABRT, SIG_DFL);
+    method.enter();
+}
+
+static int be_victim(void *args, size_t size)
+{
+    const order *told = args;
+    (void)size;
+    scene *s = arena_at(told->scene);
+    const operation *op = operation_at(told->operation);
+    enter();
+    atomic_store(&s->victim, family.self);
+    if (op->prepare)
+        op->prepare(s);
+    scene_tell(&s->ready, 1);
+    MUST(scene_await(&s->go, 1));
+    method.begin(told->point);
+    op->act(s);
+    atomic_store(&s->done, 1);
+    method.end();
+    drive_end_self();
+    return 0;
+}
+
+static mproc_process *start(mproc_target target, const order *told)
+{
+    mproc_process *process = NULL;
+    const mproc_process_options options = {
+        .target = target, .args = told, .args_size = sizeof *told};
+    if (mproc_process_create(&process, &options) == MPROC_OK &&
+        mproc_process_start(process) == MPROC_OK)
+        return process;
+    mproc_process_free(process);
+    return NULL;
+}
+
+/* Killed, not crashed. */
+static bool was_killed(mproc_process *process)
+{
+    mproc_exit_status status;
+    return mproc_process_exit_status(process, &status) == MPROC_OK && status.code == 9 &&
+           status.kind != MPROC_EXIT_CRASHED;
+}
+
+/* What ends the victim happens when its reaper is on its way. */
+static int be_reaper(void *args, size_t size)
+{
+    const order *told = args;
+    (void)size;
+    scene *s = arena_at(told->scene);
+    enter();
+    mproc_process *victim = start(be_victim, told);
+    MUST(victim && method.bring(mproc_process_pid(victim), s, told->point));
+    method.begin(told->second);
+    method.finish(s);
+    mproc_process_join(victim, MPROC_FOREVER);
+    atomic_store(&s->second_done, 1);
+    method.end();
+    drive_end_self();
+    return 0;
+}
+
+/* ---- the root ---- */
+
+typedef struct measures {
+    uint64_t heap;
+    uint32_t slots;
+    uint32_t objects;
+} measures;
+
+static bool count_slot(slot_id id, slot *one, void *count)
+{
+    (void)id;
+    (void)one;
+    ++*(uint32_t *)count;
+    return true;
+}
+
+static measures measure(void)
+{
+    measures now = {.heap = heap_used()};
+    slot_each(count_slot, &now.slots);
+    return now;
+}
+
+static bool is_in_use(slot_id id)
+{
+    return id && slot_at(id) && !slot_is(id, SLOT_FREE);
+}
+
+static void expect_no_place_of_the_dead(void)
+{
+    const uint64_t flag = UINT64_C(1) << 63;
+    for (uint32_t i = 1; i < PARK_PLACES; i++) {
+        park_place *place = arena_entry(ARENA_PLACES, i);
+        uint64_t owner = place ? atomic_load(&place->owner) & ~flag : 0;
+        if (!place)
+            break;
+        EXPECT(!owner || is_in_use(owner));
+    }
+}
+
+/* Adopted by the root, if its parent could not finish. */
+static void await_sweep(slot_id id)
+{
+    const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
+    scene *s = arena_at(scene_ref);
+    while (is_in_use(id) && os_now() < end)
+        scene_nap(s);
+    EXPECT(!is_in_use(id));
+}
+
+static void clear(scene *s, uint32_t op)
+{
+    companion kept[COMPANIONS];
+    memcpy(kept, s->companions, sizeof kept);
+    memset(s, 0, sizeof *s);
+    memcpy(s->companions, kept, sizeof kept);
+    atomic_store(&s->operation, op);
+}
+
+typedef struct reached {
+    bool end;        /* the victim came to the end of its act */
+    bool second_end; /* the one who joined it came to the end of that */
+    outcome found;
+} reached;
+
+static void run_processes(scene *s, const order *told)
+{
+    const bool alone = told->second == NO_POINT;
+    mproc_process *process = start(alone ? be_victim : be_reaper, told);
+    EXPECT(process != NULL);
+    EXPECT(method.bring(mproc_process_pid(process), s, alone ? told->point : told->second));
+    method.finish(s);
+    EXPECT(mproc_process_join(process, PATIENCE_MS) == MPROC_OK);
+    EXPECT(was_killed(process));
+    mproc_process_free(process);
+    scene_tell(&s->go, 1); /* in case that its reaper died before it could tell it */
+    EXPECT(atomic_load(&s->victim) != 0);
+    await_sweep(atomic_load(&s->victim));
+}
+
+static reached run_case(uint32_t index, const operation *op, uint32_t point, uint32_t second)
+{
+    scene *s = arena_at(scene_ref);
+    const order told = {scene_ref, index, point, second};
+    clear(s, index);
+    const measures before = measure();
+    op->set_up(s);
+    run_processes(s, &told);
+    reached got = {.end = atomic_load(&s->done), .second_end = atomic_load(&s->second_done)};
+    scene_tell(&s->over, 1);
+    got.found = op->check(s);
+    if (atomic_load(&s->wrong))
+        print_error("wrong at line %u of another process\n", atomic_load(&s->wrong));
+    EXPECT(!atomic_load(&s->wrong));
+    expect_no_place_of_the_dead();
+    const measures after = measure();
+    EXPECT(after.heap == before.heap);
+    EXPECT(after.slots == before.slots);
+    return got;
+}
+
+typedef struct totals {
+    uint32_t operations, points, recoveries;
+} totals;
+
+/* Long operations go over many alike: behind the first ones ever fewer are tried. */
+static uint32_t next_point(uint32_t point, uint32_t step)
+{
+    const uint32_t dense = drive_is_soak() ? 400 : 40;
+    return point + (point < dense ? step : step + point / 8);
+}
+
+static void drive_recovery(uint32_t index, const operation *op, uint32_t point, totals *sum,
+                           const drive_options *options)
+{
+    static uint32_t cases;
+    const uint32_t every = drive_is_soak() ? 1 : options->every;
+    for (uint32_t second = cases++ % every;; second = next_point(second, every)) {
+        scene_context("%s, killed at point %u, its recovery at %u", op->name, point, second);
+        sum->recoveries++;
+        if (run_case(index, op, point, second).second_end)
+            return;
+    }
+}
+
+static void drive_one(uint32_t index, const operation *op, totals *sum,
+                      const drive_options *options)
+{
+    bool after = false;
+    for (uint32_t point = 0;; point = next_point(point, 1)) {
+        scene_context("%s, killed at point %u", op->name, point);
+        reached got = run_case(index, op, point, NO_POINT);
+        sum->points++;
+        EXPECT(got.found != OUTCOME_BEFORE || !after);
+        EXPECT(got.found != OUTCOME_AFTER || point > 0);
+        EXPECT(got.found != OUTCOME_BEFORE || !got.end);
+        after |= got.found == OUTCOME_AFTER;
+        if (options->recovery)
+            drive_recovery(index, op, point, sum, options);
+        if (got.end)
+            break;
+    }
+    sum->operations++;
+}
+
+void drive_operations(const drive_options *options)
+{
+    totals sum = {0};
+    const char *only = getenv("MPROC_CRASH_ONLY");
+    const operation *op;
+    for (uint32_t i = 0; (op = operation_at(i)); i++) {
+        const int64_t begin = os_now();
+        const totals before = sum;
+        if (only && *only && strcmp(only, op->name) != 0)
+            continue;
+        drive_one(i, op, &sum, options);
+        print_message("%-48s %5u kill points, recovery %6u, %6lld ms\n", op->name,
+                      sum.points - before.points, sum.recoveries - before.recoveries,
+                      (long long)((os_now() - begin) / MILLISECOND));
+    }
+    print_message("%s: %u operations, %u kill points, all recovered; recovery: %u kill points, all "
+                  "recovered\n",
+                  method.name, sum.operations, sum.points, sum.recoveries);
+}
+
+int drive_set_up(void **state)
+{
+    (void)state;
+    if (family_enter() || heap_alloc(sizeof(scene), family.self, &scene_ref))
+        return 1;
+    memset(arena_at(scene_ref), 0, sizeof(scene));
+    companions_start(scene_ref);
+    return 0;
+}
+
+int drive_tear_down(void **state)
+{
+    (void)state;
+    companions_end();
+    heap_free(scene_ref, family.self);
+    return 0;
+}

@@ -1,0 +1,63 @@
+/* Kills at the kill points that are compiled into the library behind every shared store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drive.h"
+#include "killpoint.h"
+
+static _Atomic uint32_t left;
+
+static void count_down(void)
+{
+    if (atomic_fetch_sub(&left, 1) == 0)
+        drive_end_self();
+}
+
+static void nothing(void)
+{
+}
+
+static void begin(uint32_t point)
+{
+    atomic_store(&left, point);
+    killpoint_reached = count_down;
+    count_down(); /* the first of them is before anything has happened */
+}
+
+static void end(void)
+{
+    killpoint_reached = NULL;
+}
+
+static bool bring(long long pid, scene *s, uint32_t point)
+{
+    (void)pid;
+    (void)point;
+    return scene_await(&s->ready, 1);
+}
+
+static void finish(scene *s)
+{
+    scene_tell(&s->go, 1);
+}
+
+const kill_method method = {"kill points", nothing, begin, end, bring, finish};
+
+static void whatever_is_killed_is_recovered(void **state)
+{
+    (void)state;
+    drive_operations(&(drive_options){.every = 5, .recovery = true});
+}
+
+int main(int argc, char **argv)
+{
+    mproc_main_guard(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_is_killed_is_recovered),
+    };
+    return cmocka_run_group_tests(tests, drive_set_up, drive_tear_down);
+}

@@ -1,0 +1,62 @@
+/* Kills by ptrace, without the library's help: behind every store that changed the arena, and
+ * before and after every system call; in the long form also behind every instruction. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drive.h"
+#include "tracer.h"
+
+static bool each_step;
+
+static void begin(uint32_t point)
+{
+    (void)point; /* the tracer counts */
+    tracer_mark();
+}
+
+/* It is stopped before it goes. */
+static bool bring(long long pid, scene *s, uint32_t point)
+{
+    scene_tell(&s->go, 1);
+    return tracer_bring(pid, point, each_step);
+}
+
+static void finish(scene *s)
+{
+    (void)s;
+    tracer_kill();
+}
+
+const kill_method method = {"ptrace", tracer_enter, begin, tracer_mark, bring, finish};
+
+static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **state)
+{
+    (void)state;
+    if (!tracer_can())
+        skip();
+    drive_operations(&(drive_options){.every = 5, .recovery = true});
+}
+
+static void whatever_is_killed_at_an_instruction_is_recovered(void **state)
+{
+    (void)state;
+    if (!tracer_can() || !drive_is_soak())
+        skip();
+    each_step = true;
+    drive_operations(&(drive_options){.recovery = false});
+}
+
+int main(int argc, char **argv)
+{
+    mproc_main_guard(argc, argv);
+    tracer_pin();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_is_killed_at_a_store_or_a_system_call_is_recovered),
+        cmocka_unit_test(whatever_is_killed_at_an_instruction_is_recovered),
+    };
+    return cmocka_run_group_tests(tests, drive_set_up, drive_tear_down);
+}
