@@ -46,6 +46,7 @@ typedef struct record {
     char name[OS_SEGMENT_NAME];
 } record;
 static const char magic[8] = "mproc 1";
+static const int64_t patience = 100000000;
 
 const char os_segment_prefix[] = "psm_";
 #if defined(__APPLE__)
@@ -257,12 +258,16 @@ static int settle(int marker)
     return failure == ENOENT ? 0 : failure;
 }
 
-/* True: it stands for something, and has been left alone. */
-static bool sweep_marker(const char *name)
+/* True: it stands for something, and has been left alone. A sweeper at work on it is waited for
+ * until the deadline: one that was stopped must not hold up others. */
+static bool sweep_marker(const char *name, int64_t deadline)
 {
-    int marker = marker_lock(name, 0, LOCK_EX | LOCK_NB);
-    if (marker < 0)
-        return errno != ENOENT;
+    int marker;
+    while ((marker = marker_lock(name, 0, LOCK_EX | LOCK_NB)) < 0) {
+        if (errno != EWOULDBLOCK || os_now() >= deadline)
+            return errno != ENOENT;
+        os_yield();
+    }
     bool left = settle(marker);
     if (!left)
         file_remove(name);
@@ -434,7 +439,7 @@ mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
     char marker[MARKER_LENGTH + 1];
     struct stat facts;
     marker_name(name, marker);
-    sweep_marker(marker);
+    sweep_marker(marker, os_now() + patience);
     int fd = open_locked(name);
     if (fd < 0 || fstat(fd, &facts)) {
         mproc_err err = posix_error(errno);
@@ -507,7 +512,7 @@ size_t os_segment_sweep(void)
     }
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
-        if (is_marker(entry->d_name) && sweep_marker(entry->d_name))
+        if (is_marker(entry->d_name) && sweep_marker(entry->d_name, 0))
             left++;
     }
     closedir(folder);

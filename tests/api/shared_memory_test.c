@@ -290,10 +290,11 @@ static void names_of_any_length_are_told_apart(void **state)
     (void)state;
     static char one[4096], two[4096];
     static const size_t lengths[] = {20, 30, 31, 200, 253, 254, 255, 256, 300, 4000};
+    const size_t prefix = strlen(own_name()) < 18 ? strlen(own_name()) : 18;
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         memset(one, 'n', lengths[i]);
         one[lengths[i]] = '\0';
-        memcpy(one, own_name(), 15);
+        memcpy(one, own_name(), prefix);
         memcpy(two, one, sizeof two);
         two[lengths[i] - 1] = 'm';
         mproc_shared_memory *first = create(one, SIZE), *second = create(two, SIZE);
