@@ -297,11 +297,13 @@ static void remove_marker_of(const os_segment *segment, int marker)
 
 /* ---- segments ---- */
 
-/* Would a file of this size raise SIGXFSZ, or be more than there is? */
+/* Would a file of this size raise SIGXFSZ, or be more than there is? To ask for the latter costs
+ * more than a small one. */
 static int check_size(uint64_t size)
 {
+    const uint64_t small = UINT64_C(1) << 20;
     struct rlimit limit;
-    if (size > (uint64_t)INT64_MAX || size > os_memory_limit())
+    if (size > (uint64_t)INT64_MAX || (size > small && size > os_memory_limit()))
         return ENOMEM;
     const uint64_t largest = size > sizeof(record) ? size : sizeof(record);
     return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur != RLIM_INFINITY &&
