@@ -63,9 +63,11 @@ static mproc_err take_again(object *cell, uint64_t id)
     return MPROC_OK;
 }
 
-/* The holder is dead: nobody holds it now. One CAS, and again it finds nothing to do. */
+/* The holder is dead: nobody holds it now. One CAS, and again it finds nothing to do; so should this
+ * process die before it wakes a waiter, its own sweep has to. */
 static void replace_dead(object *cell, uint64_t word)
 {
+    object_touch(cell);
     uint64_t extra = atomic_load(&cell->extra);
     if (extra >> OBJECT_WORD_BITS == word >> OBJECT_WORD_BITS && (extra & OBJECT_WORD_MASK)) {
         atomic_compare_exchange_strong(&cell->extra, &extra, extra & ~OBJECT_WORD_MASK);
