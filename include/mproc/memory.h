@@ -23,10 +23,11 @@ typedef struct mproc_memory {
  * size    bytes, at least 1. The block is aligned to 64 bytes, a larger one than that to 128. Its
  *         content is undefined: zeroes, or what somebody has left there.
  *
- * **Returns** MPROC_OK; MPROC_EINVAL: NULL, or a size of 0; MPROC_ENOMEM: no memory, or the limit of
- * the family's shared memory is reached (mproc_options.arena_limit): memory that was allocated can
- * be written to, however full the machine is later; MPROC_ESTATE: after a raw fork; MPROC_EGUARD: a
- * child that got past the guard; of the family's first object also MPROC_EAGAIN and MPROC_EOS.
+ * **Returns** MPROC_OK: all of it can be written to, however full the machine is later;
+ * MPROC_EINVAL: NULL, or a size of 0; MPROC_ENOMEM: no memory, or the family has reached the limit
+ * of its shared memory (mproc_options.arena_limit); MPROC_ESTATE: after a raw fork, or this process
+ * is ending; MPROC_EGUARD: a child that got past the guard; of the family's first object also
+ * MPROC_EAGAIN and MPROC_EOS.
  * **Ownership**: the family's, until mproc_memory_free.
  * **Threads**: safe, also among processes.
  * **Platform**: from 1 MiB on, what is freed goes back to the operating system; on Windows it is

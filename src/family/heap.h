@@ -9,7 +9,7 @@
 
 #include "slot.h"
 
-#define HEAP_BLOCK_WORDS 8192     /* bytes that the arena keeps for each span, in ARENA_BLOCKS */
+#define HEAP_BLOCK_WORDS 8192     /* bytes of ARENA_BLOCKS for each span */
 #define HEAP_ALIGNMENT 64         /* of every block... */
 #define HEAP_LARGER_ALIGNMENT 128 /* ...and of those that are larger than that */
 
@@ -18,30 +18,33 @@
 #define HEAP_TAG_BITS 37
 #define HEAP_TAG_MEMORY (UINT64_C(1) << 36)
 
-/* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0. */
+/* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0; MPROC_ESTATE: the owner has swept
+ * itself. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
 /* Another process's from now on, whose slot this one still holds, so that its sweep is still to
  * come. */
 void heap_give(arena_ref ref, slot_id from, slot_id to);
-/* Owned by no process any more, but by what `tag` names, which is not 0 and fits into HEAP_TAG_BITS.
- * The commit store of whatever the block is made for: the rest of it must be in place before. Again
+/* Owned by no process any more, but by what `tag` names: not 0, and within HEAP_TAG_BITS. The
+ * commit store of whatever the block is made for: the rest of it must be in place before. Again
  * does no harm. */
 void heap_link(arena_ref ref, slot_id from, uint64_t tag);
 /* Frees it if it is linked to exactly that, else false; again does no harm, and neither does any
- * ref at all. Only one block must ever have had this ref and this tag together: a tag that names
- * more than one of them, one after the other, belongs into what it names. */
+ * ref at all. Who is late must not meet another block with the same ref and tag: where that may
+ * happen, each use needs a tag of its own. */
 bool heap_free_linked(arena_ref ref, uint64_t tag, slot_id self);
 bool heap_is_linked(arena_ref ref, uint64_t tag);       /* any ref at all is safe */
 uint64_t heap_linked_size(arena_ref ref, uint64_t tag); /* its usable bytes; 0: it is not */
-/* Of a block that a process owns; 0 does nothing. `self` does the work: it finishes should `self` be killed meanwhile. */
+/* Of a block that a process owns; 0 does nothing. `self` does the work: its sweep finishes it
+ * should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);
-/* Frees all that a dead process held, and finishes what it had begun. */
+/* Frees all that a dead process held, not what is linked, and finishes what it had begun. A process
+ * that sweeps itself gets nothing more. */
 void heap_sweep(slot_id dead, slot_id self);
-bool heap_was_used_by(
-    slot_id self);        /* whether this process may have blocks to sweep at its clean end */
+/* Whether this process may have blocks to sweep at its clean end. */
+bool heap_was_used_by(slot_id self);
 uint64_t heap_used(void); /* bytes in blocks, rounded as they are allocated */
 
-void heap_begin_at(
-    arena_ref first); /* for the arena: where the spans begin in this process's view */
+/* For the arena: where the spans begin in this process's view. */
+void heap_begin_at(arena_ref first);
 
 #endif

@@ -26,9 +26,9 @@
  *
  * A span is opened by filling in its blocks' words while it is CLAIMED; the commit store is SMALL.
  * It is closed when it is empty: from the first to the last, each word goes from FREE to CLOSED;
- * the commit store is FREE in the state word. One that is not free on the way, and they all go back,
- * the first one last: who has that is the only closer. A dead closer's are put back by its sweep;
- * after the commit store nobody believes them. */
+ * the commit store is FREE in the state word. One that is not free on the way, and they all go
+ * back, the first one last: who has that is the only closer. A dead closer's are put back by its
+ * sweep; after the commit store nobody believes them. */
 #ifndef MPROC_FAMILY_SPAN_H
 #define MPROC_FAMILY_SPAN_H
 

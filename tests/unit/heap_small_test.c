@@ -224,8 +224,8 @@ static void who_has_swept_itself_gets_nothing_more(void **state)
     heap_sweep(ending, ending);
     assert_false(heap_was_used_by(ending));
     assert_int_equal(heap_used(), 0);
-    assert_int_equal(heap_alloc(100, ending, &ref), MPROC_ENOMEM);
-    assert_int_equal(heap_alloc(100000, ending, &ref), MPROC_ENOMEM);
+    assert_int_equal(heap_alloc(100, ending, &ref), MPROC_ESTATE);
+    assert_int_equal(heap_alloc(100000, ending, &ref), MPROC_ESTATE);
     assert_int_equal(ref, 77);
     slot_free(ending);
     close_all();
