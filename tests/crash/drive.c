@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "family/object.h"
 #include "family/park.h"
 
 #define MILLISECOND INT64_C(1000000)
@@ -20,7 +21,21 @@ typedef struct order {
     uint32_t second; /* of the one who joins it; or NO_POINT */
 } order;
 
+typedef struct subject {
+    const operation *operation;
+    const char *noun;
+    int kind;
+    uint32_t index;
+} subject;
+
 static arena_ref scene_ref;
+
+static subject subject_at(uint32_t index)
+{
+    subject found = {.index = index};
+    found.operation = operation_at(index, &found.noun, &found.kind);
+    return found;
+}
 
 bool drive_is_soak(void)
 {
@@ -43,7 +58,8 @@ static int be_victim(void *args, size_t size)
     const order *told = args;
     (void)size;
     scene *s = arena_at(told->scene);
-    const operation *op = operation_at(told->operation);
+    const subject of = subject_at(told->operation);
+    const operation *op = of.operation;
     enter();
     atomic_store(&s->victim, family.self);
     if (op->prepare)
@@ -114,7 +130,7 @@ static bool count_slot(slot_id id, slot *one, void *count)
 
 static measures measure(void)
 {
-    measures now = {.heap = heap_used()};
+    measures now = {.heap = heap_used(), .objects = object_count()};
     slot_each(count_slot, &now.slots);
     return now;
 }
@@ -146,13 +162,14 @@ static void await_sweep(slot_id id)
     EXPECT(!is_in_use(id));
 }
 
-static void clear(scene *s, uint32_t op)
+static void clear(scene *s, const subject *of)
 {
     companion kept[COMPANIONS];
     memcpy(kept, s->companions, sizeof kept);
     memset(s, 0, sizeof *s);
     memcpy(s->companions, kept, sizeof kept);
-    atomic_store(&s->operation, op);
+    atomic_store(&s->operation, of->index);
+    s->kind = of->kind;
 }
 
 typedef struct reached {
@@ -176,17 +193,18 @@ static void run_processes(scene *s, const order *told)
     await_sweep(atomic_load(&s->victim));
 }
 
-static reached run_case(uint32_t index, const operation *op, uint32_t point, uint32_t second)
+static reached run_case(const subject *of, uint32_t point, uint32_t second)
 {
     scene *s = arena_at(scene_ref);
-    const order told = {scene_ref, index, point, second};
-    clear(s, index);
+    const order told = {scene_ref, of->index, point, second};
+    clear(s, of);
     const measures before = measure();
-    op->set_up(s);
+    if (of->operation->set_up)
+        of->operation->set_up(s);
     run_processes(s, &told);
     reached got = {.end = atomic_load(&s->done), .second_end = atomic_load(&s->second_done)};
     scene_tell(&s->over, 1);
-    got.found = op->check(s);
+    got.found = of->operation->check(s);
     if (atomic_load(&s->wrong))
         print_error("wrong at line %u of another process\n", atomic_load(&s->wrong));
     EXPECT(!atomic_load(&s->wrong));
@@ -194,6 +212,7 @@ static reached run_case(uint32_t index, const operation *op, uint32_t point, uin
     const measures after = measure();
     EXPECT(after.heap == before.heap);
     EXPECT(after.slots == before.slots);
+    EXPECT(after.objects == before.objects);
     return got;
 }
 
@@ -208,51 +227,59 @@ static uint32_t next_point(uint32_t point, uint32_t step)
     return point + (point < dense ? step : step + point / 8);
 }
 
-static void drive_recovery(uint32_t index, const operation *op, uint32_t point, totals *sum,
+static void drive_recovery(const subject *of, uint32_t point, totals *sum,
                            const drive_options *options)
 {
     static uint32_t cases;
     const uint32_t every = drive_is_soak() ? 1 : options->every;
     for (uint32_t second = cases++ % every;; second = next_point(second, every)) {
-        scene_context("%s, killed at point %u, its recovery at %u", op->name, point, second);
+        scene_context("%s: %s, killed at point %u, its recovery at %u", of->noun,
+                      of->operation->name, point, second);
         sum->recoveries++;
-        if (run_case(index, op, point, second).second_end)
+        if (run_case(of, point, second).second_end)
             return;
     }
 }
 
-static void drive_one(uint32_t index, const operation *op, totals *sum,
-                      const drive_options *options)
+static void drive_one(const subject *of, totals *sum, const drive_options *options)
 {
     bool after = false;
     for (uint32_t point = 0;; point = next_point(point, 1)) {
-        scene_context("%s, killed at point %u", op->name, point);
-        reached got = run_case(index, op, point, NO_POINT);
+        scene_context("%s: %s, killed at point %u", of->noun, of->operation->name, point);
+        reached got = run_case(of, point, NO_POINT);
         sum->points++;
         EXPECT(got.found != OUTCOME_BEFORE || !after);
         EXPECT(got.found != OUTCOME_AFTER || point > 0);
         EXPECT(got.found != OUTCOME_BEFORE || !got.end);
         after |= got.found == OUTCOME_AFTER;
         if (options->recovery)
-            drive_recovery(index, op, point, sum, options);
+            drive_recovery(of, point, sum, options);
         if (got.end)
             break;
     }
     sum->operations++;
 }
 
+/* A noun, or a noun and a name. */
+static bool is_chosen(const char *only, const char *name)
+{
+    return !only || strncmp(only, name, strlen(only)) == 0;
+}
+
 void drive_operations(const drive_options *options)
 {
     totals sum = {0};
     const char *only = getenv("MPROC_CRASH_ONLY");
-    const operation *op;
-    for (uint32_t i = 0; (op = operation_at(i)); i++) {
+    subject of;
+    for (uint32_t i = 0; (of = subject_at(i)).operation; i++) {
         const int64_t begin = os_now();
         const totals before = sum;
-        if (only && *only && strcmp(only, op->name) != 0)
+        char name[100];
+        snprintf(name, sizeof name, "%s: %s", of.noun, of.operation->name);
+        if (!is_chosen(only, name))
             continue;
-        drive_one(i, op, &sum, options);
-        print_message("%-48s %5u kill points, recovery %6u, %6lld ms\n", op->name,
+        drive_one(&of, &sum, options);
+        print_message("%-48s %5u kill points, recovery %6u, %6lld ms\n", name,
                       sum.points - before.points, sum.recoveries - before.recoveries,
                       (long long)((os_now() - begin) / MILLISECOND));
     }

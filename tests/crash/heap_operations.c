@@ -5,11 +5,6 @@
 
 enum { SMALL_SIZE = 100, LARGE_SIZE = 150000, HUGE_SIZE = 1 << 20, GREEDY = 600 };
 
-static void nothing(scene *s)
-{
-    (void)s;
-}
-
 static void use_heap(void)
 {
     static const size_t sizes[] = {1, SMALL_SIZE, 5000, LARGE_SIZE};
@@ -87,15 +82,14 @@ static outcome check_given(scene *s)
 }
 
 const operation heap_operations[] = {
-    {"heap: allocate a small block", nothing, NULL, alloc_small, NULL, check_swept},
-    {"heap: allocate small blocks into new spans", nothing, fill_up, alloc_of_full_class, NULL,
-     check_swept},
-    {"heap: allocate a run of spans", nothing, NULL, alloc_large, NULL, check_swept},
-    {"heap: allocate a run that will go back", nothing, NULL, alloc_huge, NULL, check_swept},
-    {"heap: free a small block", nothing, alloc_small, free_first, NULL, check_swept},
-    {"heap: free a run of spans", nothing, alloc_large, free_first, NULL, check_swept},
-    {"heap: free a run that goes back", nothing, alloc_huge, free_first, NULL, check_swept},
-    {"heap: give a small block away", claim_receiver, alloc_small, give_first, NULL, check_given},
-    {"heap: give a run away", claim_receiver, alloc_large, give_first, NULL, check_given},
+    {"allocate a small block", NULL, NULL, alloc_small, NULL, check_swept},
+    {"allocate small blocks into new spans", NULL, fill_up, alloc_of_full_class, NULL, check_swept},
+    {"allocate a run of spans", NULL, NULL, alloc_large, NULL, check_swept},
+    {"allocate a run that will go back", NULL, NULL, alloc_huge, NULL, check_swept},
+    {"free a small block", NULL, alloc_small, free_first, NULL, check_swept},
+    {"free a run of spans", NULL, alloc_large, free_first, NULL, check_swept},
+    {"free a run that goes back", NULL, alloc_huge, free_first, NULL, check_swept},
+    {"give a small block away", claim_receiver, alloc_small, give_first, NULL, check_given},
+    {"give a run away", claim_receiver, alloc_large, give_first, NULL, check_given},
     {0},
 };

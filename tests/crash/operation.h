@@ -17,7 +17,7 @@
 
 #define PATIENCE_MS 30000 /* nothing here takes as long */
 
-enum { COMPANIONS = 2, NOTES = 8, REFS = 4 };
+enum { COMPANIONS = 2, DOOMED = COMPANIONS, NOTES = 8, REFS = 4 };
 
 typedef struct companion {
     _Atomic uint64_t slot;
@@ -28,6 +28,9 @@ typedef struct companion {
 } companion;
 
 enum { STAGE_NONE, STAGE_HOLDS, STAGE_CALLS }; /* `stage` */
+
+/* Where operations are the same for several nouns. */
+enum { KIND_NONE, KIND_LOCK, KIND_RLOCK };
 
 /* In the arena. All of it but the companions' orders is zero when a case begins. */
 typedef struct scene {
@@ -43,6 +46,12 @@ typedef struct scene {
     _Atomic uint32_t note[NOTES];
     arena_ref ref[REFS];
     slot_id receiver;
+    int kind;
+    mproc_lock lock;
+    mproc_rlock rlock;
+    mproc_semaphore semaphore;
+    mproc_event event;
+    mproc_memory memory;
 } scene;
 
 /* What a check finds out: as if the act had not happened, or as if it had. Where it is only one of
@@ -52,14 +61,15 @@ typedef enum outcome { OUTCOME_ANY, OUTCOME_BEFORE, OUTCOME_AFTER } outcome;
 
 typedef struct operation {
     const char *name;
-    void (*set_up)(scene *s);             /* by the root */
+    void (*set_up)(scene *s);             /* by the root; or NULL */
     void (*prepare)(scene *s);            /* by the victim, where nothing kills it yet; or NULL */
     void (*act)(scene *s);                /* by the victim */
     void (*accompany)(scene *s, int who); /* by each companion that is called; or NULL */
     outcome (*check)(scene *s);           /* by the root: leaves nothing behind */
 } operation;
 
-const operation *operation_at(uint32_t index); /* NULL: there are no more */
+/* NULL: there are no more. A list may serve several kinds of objects. */
+const operation *operation_at(uint32_t index, const char **noun, int *kind);
 
 /* ---- for checks and set-ups: the root's, in which a test may fail ---- */
 
@@ -90,5 +100,7 @@ void companion_await_stage(scene *s, int who, uint32_t stage);
 void companion_await_sleep(scene *s, int who);          /* in its call; or has done with it */
 bool companion_finish(scene *s, int who, int *result);  /* false: it hangs */
 void companion_says(scene *s, int who, uint32_t stage); /* by itself */
+/* By the root: one more, DOOMED, has come to the end of its part, and has been killed there. */
+void doomed_call(scene *s);
 
 #endif

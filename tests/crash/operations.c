@@ -1,15 +1,26 @@
 #include "operation.h"
 
-extern const operation heap_operations[];
+extern const operation heap_operations[], memory_operations[], lock_operations[],
+    rlock_operations[];
 
-static const operation *const lists[] = {
-    heap_operations,
+static const struct {
+    const char *noun;
+    const operation *operations;
+    int kind;
+} lists[] = {
+    {"heap", heap_operations, 0},
+    {"memory", memory_operations, 0},
+    {"lock", lock_operations, KIND_LOCK},
+    {"rlock", lock_operations, KIND_RLOCK},
+    {"rlock", rlock_operations, KIND_RLOCK},
 };
 
-const operation *operation_at(uint32_t index)
+const operation *operation_at(uint32_t index, const char **noun, int *kind)
 {
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        for (const operation *op = lists[i]; op->name; op++) {
+        *noun = lists[i].noun;
+        *kind = lists[i].kind;
+        for (const operation *op = lists[i].operations; op->name; op++) {
             if (index-- == 0)
                 return op;
         }

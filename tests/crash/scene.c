@@ -1,4 +1,4 @@
-#include "operation.h"
+#include "drive.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -128,6 +128,13 @@ typedef struct companion_order {
 
 static mproc_process *processes[COMPANIONS];
 
+static const operation *operation_now(const scene *s)
+{
+    const char *noun;
+    int kind;
+    return operation_at(atomic_load(&s->operation), &noun, &kind);
+}
+
 static int accompany(void *args, size_t size)
 {
     const companion_order *told = args;
@@ -142,7 +149,7 @@ static int accompany(void *args, size_t size)
             park(&me->order, order, OS_FOREVER, family.self);
             continue;
         }
-        operation_at(atomic_load(&s->operation))->accompany(s, told->who);
+        operation_now(s)->accompany(s, told->who);
         done = order;
         scene_tell(&me->done, done);
     }
@@ -220,4 +227,25 @@ bool companion_finish(scene *s, int who, int *result)
         return false;
     *result = atomic_load(&one->result);
     return true;
+}
+
+static int be_doomed(void *args, size_t size)
+{
+    scene *s = arena_at(*(arena_ref *)args);
+    (void)size;
+    operation_now(s)->accompany(s, DOOMED);
+    drive_end_self();
+    return 0;
+}
+
+void doomed_call(scene *s)
+{
+    mproc_process *doomed = NULL;
+    const arena_ref ref = arena_offset(s);
+    const mproc_process_options options = {
+        .target = be_doomed, .args = &ref, .args_size = sizeof ref};
+    EXPECT(mproc_process_create(&doomed, &options) == MPROC_OK);
+    EXPECT(mproc_process_start(doomed) == MPROC_OK);
+    EXPECT(mproc_process_join(doomed, PATIENCE_MS) == MPROC_OK);
+    mproc_process_free(doomed);
 }
