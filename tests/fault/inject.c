@@ -1,0 +1,321 @@
+/* What can fail, and how. The linker's --wrap leads each call of `foo` to `__wrap_foo` here, which
+ * returns an error without calling `__real_foo`: to the seam's contract an error means that nothing
+ * has changed. The names are listed once more in CMakeLists.txt. */
+#include "fault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../api/host.h"
+#include "error.h"
+
+#define WRAPPED(name) __wrap_##name
+#define WRAP(name) WRAPPED(name)
+#define REALLY(name) __real_##name
+#define REAL(name) REALLY(name)
+
+#define VARIABLE "MPROC_TEST_FAULT"
+enum { NATIVE_ERROR = 4711 };
+
+static fault_plan plan;
+static int64_t first_process; /* 0: no faults */
+static _Atomic bool ready, over;
+static _Atomic int64_t counting; /* the process whose calls are counted */
+static _Atomic unsigned calls;
+static _Atomic bool struck;
+static _Atomic bool interruptible;
+static _Thread_local bool inside; /* what the harness itself calls is no matter of it */
+
+/* ---- the plan ---- */
+
+/* A spawned child finds it in its environment. */
+static void find_plan(void)
+{
+    const char *text = getenv(VARIABLE);
+    int forever, can_deny, used = 0;
+    long long pid;
+    if (text && sscanf(text, "%lld %d %u %u %d %n", &pid, &forever, &plan.at, &plan.variant,
+                       &can_deny, &used) == 5) {
+        plan.in_children = true;
+        plan.forever = forever;
+        plan.can_deny = can_deny;
+        snprintf(plan.token, sizeof plan.token, "%s", text + used);
+        first_process = pid;
+    }
+    ready = true;
+}
+
+void faults_begin(const fault_plan *chosen)
+{
+    char text[500];
+    inside = true;
+    plan = *chosen;
+    first_process = os_getpid();
+    counting = first_process;
+    calls = 0;
+    struck = over = false;
+    ready = true;
+    snprintf(text, sizeof text, "%lld %d %u %u %d %s", (long long)first_process, plan.forever,
+             plan.at, plan.variant, plan.can_deny, plan.token);
+    host_set_variable(VARIABLE, plan.in_children ? text : NULL);
+    inside = false;
+}
+
+void faults_end(void)
+{
+    inside = true;
+    over = true;
+    remove(plan.token);
+    host_set_variable(VARIABLE, NULL);
+    inside = false;
+}
+
+bool faults_strike_here(void)
+{
+    return first_process && !over && plan.in_children == (os_getpid() != first_process);
+}
+
+bool fault_has_struck(void)
+{
+    return struck;
+}
+
+bool fault_is_over(void)
+{
+    return struck && !plan.forever && !over;
+}
+
+bool faults_reach_children(void)
+{
+    return first_process && plan.in_children;
+}
+
+/* ---- striking ---- */
+
+static bool has_token(void)
+{
+    FILE *file = plan.forever ? fopen(plan.token, "r") : NULL;
+    if (file)
+        fclose(file);
+    return plan.forever ? file != NULL : remove(plan.token) == 0;
+}
+
+/* Whether this call is to fail. A forked child counts its own calls. */
+static bool is_due(void)
+{
+    int64_t self = os_getpid();
+    if (counting != self) {
+        calls = 0;
+        struck = false;
+        counting = self;
+    }
+    unsigned number = ++calls;
+    return number == plan.at || (plan.forever && number > plan.at);
+}
+
+static bool strike(const char *function, const char *how)
+{
+    inside = true;
+    bool strikes = has_token();
+    if (strikes && !struck)
+        fprintf(stderr, "fault: %s %s\n", function, how);
+    struck |= strikes;
+    inside = false;
+    return strikes;
+}
+
+static bool is_possible(mproc_err err)
+{
+    return (err != MPROC_EINTR || interruptible) && (err != MPROC_EACCES || plan.can_deny);
+}
+
+/* `errors`: MPROC_OK among them is a wake-up for no reason. */
+static bool fails(const char *function, const mproc_err *errors, size_t count, mproc_err *err)
+{
+    mproc_err possible[8];
+    size_t kinds = 0;
+    if (!ready)
+        find_plan();
+    if (inside || !faults_strike_here())
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (is_possible(errors[i]))
+            possible[kinds++] = errors[i];
+    }
+    if (!kinds || !is_due())
+        return false;
+    *err = possible[plan.variant % kinds];
+    if (!strike(function, *err ? mproc_strerror(*err) : "wakes for no reason"))
+        return false;
+    if (*err && *err != MPROC_EINTR)
+        error_remember(NATIVE_ERROR);
+    return true;
+}
+
+/* ---- the seam ---- */
+
+#define FALLIBLE(name, parameters, arguments, ...)                                                 \
+    mproc_err REAL(name) parameters;                                                               \
+    mproc_err WRAP(name) parameters;                                                               \
+    mproc_err WRAP(name) parameters                                                                \
+    {                                                                                              \
+        static const mproc_err errors[] = {__VA_ARGS__};                                           \
+        mproc_err err;                                                                             \
+        if (fails(#name, errors, sizeof errors / sizeof *errors, &err))                            \
+            return err;                                                                            \
+        return REAL(name) arguments;                                                               \
+    }
+
+FALLIBLE(os_random, (void *bytes, size_t size), (bytes, size), MPROC_EOS)
+FALLIBLE(os_thread_start, (os_handle * thread, void (*run)(void *), void *argument),
+         (thread, run, argument), MPROC_EAGAIN, MPROC_ENOMEM)
+FALLIBLE(os_shared_create, (os_shared * shared, uint64_t size, uint64_t least),
+         (shared, size, least), MPROC_ENOMEM, MPROC_EAGAIN, MPROC_EOS)
+FALLIBLE(os_shared_open, (os_shared * shared, os_handle object, uint64_t size),
+         (shared, object, size), MPROC_ENOMEM, MPROC_EOS)
+FALLIBLE(os_shared_commit, (const os_shared *shared, uint64_t offset, uint64_t size),
+         (shared, offset, size), MPROC_ENOMEM)
+FALLIBLE(os_signal_init, (os_signal * signal, const unsigned char nonce[16], uint32_t index),
+         (signal, nonce, index), MPROC_ENOMEM, MPROC_EAGAIN)
+FALLIBLE(os_code_from, (os_function function, os_code *code), (function, code), MPROC_EIMAGE)
+FALLIBLE(os_code_find, (const os_code *code, os_function *function), (code, function), MPROC_EIMAGE)
+FALLIBLE(os_fork, (os_process * child, bool *in_child), (child, in_child), MPROC_EAGAIN,
+         MPROC_ENOMEM)
+FALLIBLE(os_spawn,
+         (os_process * child, const char *text, const os_handle *handles, size_t handle_count,
+          const struct os_lifeline *mortal),
+         (child, text, handles, handle_count, mortal), MPROC_EAGAIN, MPROC_ENOMEM, MPROC_ENOENT,
+         MPROC_EOS)
+FALLIBLE(os_process_wait, (os_process * process, int64_t deadline), (process, deadline),
+         MPROC_EINTR)
+FALLIBLE(os_process_signal, (os_process * process, bool hard), (process, hard), MPROC_EACCES)
+FALLIBLE(os_process_sentinel, (os_process * process, os_handle *sentinel), (process, sentinel),
+         MPROC_EAGAIN)
+FALLIBLE(os_lifeline_create, (os_lifeline * line), (line), MPROC_EAGAIN)
+FALLIBLE(os_lifeline_arm, (os_handle watch), (watch), MPROC_EAGAIN, MPROC_ENOMEM)
+FALLIBLE(os_lifeline_find, (int64_t parent, os_handle *watch), (parent, watch), MPROC_EAGAIN)
+FALLIBLE(os_lifeline_wait, (os_handle watch, int64_t deadline), (watch, deadline), MPROC_EINTR)
+FALLIBLE(os_watcher_create,
+         (os_watcher * *watcher, void (*ended)(void *context, uint64_t key), void *context),
+         (watcher, ended, context), MPROC_EAGAIN, MPROC_ENOMEM)
+FALLIBLE(os_watcher_add, (os_watcher * watcher, os_process *process, uint64_t key),
+         (watcher, process, key), MPROC_EAGAIN, MPROC_ENOMEM)
+FALLIBLE(os_forkserver_channel, (os_handle ends[2]), (ends), MPROC_EAGAIN)
+FALLIBLE(os_forkserver_request, (os_handle server, uint64_t word, os_process *child),
+         (server, word, child), MPROC_EBROKEN, MPROC_EAGAIN, MPROC_ENOMEM)
+
+/* Waits that may end for no reason, but not beyond their deadline. */
+#define WAKEFUL(name, parameters, arguments)                                                       \
+    mproc_err REAL(name) parameters;                                                               \
+    mproc_err WRAP(name) parameters;                                                               \
+    mproc_err WRAP(name) parameters                                                                \
+    {                                                                                              \
+        static const mproc_err ends[] = {MPROC_OK, MPROC_EINTR};                                   \
+        mproc_err err;                                                                             \
+        if (os_now() < deadline && fails(#name, ends, sizeof ends / sizeof *ends, &err))           \
+            return err;                                                                            \
+        return REAL(name) arguments;                                                               \
+    }
+
+WAKEFUL(os_futex_wait, (_Atomic uint32_t *word, uint32_t expected, int64_t deadline),
+        (word, expected, deadline))
+WAKEFUL(os_signal_wait, (os_signal * signal, int64_t deadline), (signal, deadline))
+
+bool REAL(os_shared_decommit)(const os_shared *shared, uint64_t offset, uint64_t size);
+bool WRAP(os_shared_decommit)(const os_shared *shared, uint64_t offset, uint64_t size);
+bool WRAP(os_shared_decommit)(const os_shared *shared, uint64_t offset, uint64_t size)
+{
+    static const mproc_err refused = MPROC_ENOSYS;
+    mproc_err err;
+    return !fails("os_shared_decommit", &refused, 1, &err) &&
+           REAL(os_shared_decommit)(shared, offset, size);
+}
+
+/* Cannot fail, but says what can. */
+void REAL(os_set_interruptible)(bool on);
+void WRAP(os_set_interruptible)(bool on);
+void WRAP(os_set_interruptible)(bool on)
+{
+    interruptible = on;
+    REAL(os_set_interruptible)(on);
+}
+
+/* ---- memory ---- */
+
+void *REAL(malloc)(size_t size);
+void *REAL(calloc)(size_t count, size_t size);
+void *REAL(realloc)(void *block, size_t size);
+void REAL(free)(void *block);
+void *WRAP(malloc)(size_t size);
+void *WRAP(calloc)(size_t count, size_t size);
+void *WRAP(realloc)(void *block, size_t size);
+void WRAP(free)(void *block);
+
+static bool is_full(const char *function)
+{
+    static const mproc_err none = MPROC_ENOMEM;
+    mproc_err err;
+    return fails(function, &none, 1, &err);
+}
+
+/* The C library gives blocks of its own, which are freed like others: so each block is known. */
+enum { KNOWN = 4096 };
+static _Atomic uintptr_t known[KNOWN];
+
+static bool replace(uintptr_t near_to, uintptr_t from, uintptr_t to)
+{
+    for (size_t i = 0; i < KNOWN; i++) {
+        uintptr_t expected = from;
+        if (atomic_compare_exchange_strong(&known[(near_to / 16 + i) % KNOWN], &expected, to))
+            return true;
+    }
+    return false;
+}
+
+static void *remember(void *block)
+{
+    if (block && !inside)
+        replace((uintptr_t)block, 0, (uintptr_t)block);
+    return block;
+}
+
+static void forget(const void *block)
+{
+    if (block)
+        replace((uintptr_t)block, (uintptr_t)block, 0);
+}
+
+long long blocks_in_use(void)
+{
+    long long count = 0;
+    for (size_t i = 0; i < KNOWN; i++)
+        count += known[i] != 0;
+    return count;
+}
+
+void *WRAP(malloc)(size_t size)
+{
+    return is_full("malloc") ? NULL : remember(REAL(malloc)(size));
+}
+
+void *WRAP(calloc)(size_t count, size_t size)
+{
+    return is_full("calloc") ? NULL : remember(REAL(calloc)(count, size));
+}
+
+void *WRAP(realloc)(void *block, size_t size)
+{
+    if (is_full("realloc"))
+        return NULL;
+    forget(block); /* before somebody else is given it */
+    void *moved = REAL(realloc)(block, size);
+    remember(moved ? moved : block);
+    return moved;
+}
+
+void WRAP(free)(void *block)
+{
+    forget(block);
+    REAL(free)(block);
+}
