@@ -449,14 +449,60 @@ static void await_zero(const size_t *count, int64_t deadline)
     }
 }
 
-static void end_daemons(mproc_process **every, size_t all)
+/* ---- the end: there may be no memory left for a list, and signals do not end its waits ---- */
+
+/* The one with the least number above `after`; retained. */
+static mproc_process *next_child(unsigned after)
 {
-    int64_t patience = os_now() + GRACE;
-    for (size_t i = 0; i < all; i++) {
-        if (every[i]->daemon && children_join(every[i], patience) == MPROC_ETIMEDOUT) {
-            children_signal(every[i], true);
-            children_join(every[i], OS_FOREVER);
-        }
+    mproc_process *next = NULL;
+    os_mutex_lock(&lock);
+    for (mproc_process *child = children; child; child = child->next) {
+        if (child->number > after && (!next || child->number < next->number))
+            next = child;
+    }
+    if (next)
+        process_retain(next);
+    os_mutex_unlock(&lock);
+    return next;
+}
+
+static void each_child(bool daemon, void (*visit)(mproc_process *child, int64_t deadline),
+                       int64_t deadline)
+{
+    mproc_process *child;
+    for (unsigned after = 0; (child = next_child(after));) {
+        after = child->number;
+        if (child->daemon == daemon)
+            visit(child, deadline);
+        process_release(child);
+    }
+}
+
+static void ask_to_end(mproc_process *child, int64_t deadline)
+{
+    (void)deadline;
+    children_signal(child, false);
+}
+
+static mproc_err join_through_signals(mproc_process *child, int64_t deadline)
+{
+    mproc_err err;
+    do
+        err = children_join(child, deadline);
+    while (err == MPROC_EINTR);
+    return err;
+}
+
+static void await_end(mproc_process *child, int64_t deadline)
+{
+    join_through_signals(child, deadline);
+}
+
+static void enforce_end(mproc_process *child, int64_t deadline)
+{
+    if (join_through_signals(child, deadline) == MPROC_ETIMEDOUT) {
+        children_signal(child, true);
+        join_through_signals(child, OS_FOREVER);
     }
 }
 
@@ -479,20 +525,8 @@ void children_end(void)
     if (!used)
         return;
     await_zero(&starting, OS_FOREVER);
-    size_t all;
-    mproc_process **every = snapshot_all(&all);
-    for (size_t i = 0; every && i < all; i++) {
-        if (every[i]->daemon)
-            children_signal(every[i], false);
-    }
-    for (size_t i = 0; every && i < all; i++) {
-        if (!every[i]->daemon)
-            children_join(every[i], OS_FOREVER);
-    }
-    if (every)
-        end_daemons(every, all);
-    for (size_t i = 0; every && i < all; i++)
-        process_release(every[i]);
-    free(every);
+    each_child(true, ask_to_end, 0);
+    each_child(false, await_end, OS_FOREVER);
+    each_child(true, enforce_end, os_now() + GRACE);
     stop_monitor();
 }
