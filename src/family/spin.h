@@ -1,6 +1,10 @@
 /* Looking for a while before sleeping: a wake-up costs a hundred times what a word takes from one
- * processor to another. How long pays depends on who else runs, so each thread learns it from its
- * last attempts. */
+ * processor to another. Whether it pays depends on who else runs, so each thread learns it from
+ * its last attempts.
+ *
+ * It looks for longer than a wake-up takes, or not at all. With less, two that hand over to each
+ * other would never find out that they need not sleep: each would always be waiting for the other
+ * to wake up. */
 #ifndef MPROC_FAMILY_SPIN_H
 #define MPROC_FAMILY_SPIN_H
 
