@@ -261,7 +261,8 @@ static mproc_err start_child(mproc_process *process)
     err = children_add(process);
     if (err) {
         children_signal(process, true);
-        children_join(process, OS_FOREVER);
+        while (children_join(process, OS_FOREVER) == MPROC_EINTR) {
+        }
     }
     return err;
 }
