@@ -42,6 +42,8 @@ const char *mproc_strerror(mproc_err err)
         [-MPROC_EOS] = "the operating system reported an error",
         [-MPROC_EOWNERDEAD] = "held, but a holder died and left it inconsistent",
         [-MPROC_ENOTOWNER] = "the caller does not hold it",
+        [-MPROC_EEMPTY] = "empty",
+        [-MPROC_EFULL] = "full",
     };
     /* The enum's type may be unsigned, and the number may come from anywhere. */
     long long index = -(long long)(int)err;

@@ -167,6 +167,9 @@
 #define heap_is_linked mproc__heap_is_linked
 #define heap_link mproc__heap_link
 #define heap_linked_size mproc__heap_linked_size
+#define heap_each_linked mproc__heap_each_linked
+#define heap_unlink mproc__heap_unlink
+#define heap_owned_size mproc__heap_owned_size
 #define heap_sweep mproc__heap_sweep
 #define heap_was_used_by mproc__heap_was_used_by
 #define heap_used mproc__heap_used
@@ -232,6 +235,12 @@
 
 /* family/object.h */
 #define object_after_fork mproc__object_after_fork
+#define object_begin_end mproc__object_begin_end
+#define object_end mproc__object_end
+#define object_id mproc__object_id
+#define object_is_orphan mproc__object_is_orphan
+#define object_make_part mproc__object_make_part
+#define object_tag mproc__object_tag
 #define object_capacity mproc__object_capacity
 #define object_commit mproc__object_commit
 #define object_count mproc__object_count
@@ -243,6 +252,7 @@
 #define object_enter mproc__object_enter
 #define object_find_slowly mproc__object_find_slowly
 #define object_finish mproc__object_finish
+#define object_is_ending_by mproc__object_is_ending_by
 #define object_is_live mproc__object_is_live
 #define object_missing mproc__object_missing
 #define object_touch mproc__object_touch
@@ -254,6 +264,7 @@
 
 /* family/robust.h */
 #define robust_acquire_slowly mproc__robust_acquire_slowly
+#define robust_acquire_until mproc__robust_acquire_until
 #define robust_check_holder mproc__robust_check_holder
 #define robust_mark_consistent mproc__robust_mark_consistent
 #define robust_release_slowly mproc__robust_release_slowly
@@ -271,6 +282,33 @@
 #define semaphore_sweep mproc__semaphore_sweep
 #define sync_leave mproc__sync_leave
 #define sync_sweep mproc__sync_sweep
+
+/* data/bell.h */
+#define bell_pass mproc__bell_pass
+#define bell_ring_slowly mproc__bell_ring_slowly
+#define bell_sleep mproc__bell_sleep
+
+/* data/ends.h */
+#define end_commit mproc__end_commit
+#define end_look mproc__end_look
+#define end_mark mproc__end_mark
+#define end_seen mproc__end_seen
+#define ends_create mproc__ends_create
+#define ends_destroy mproc__ends_destroy
+#define ends_exist mproc__ends_exist
+#define ends_find mproc__ends_find
+#define ends_grow mproc__ends_grow
+#define ends_lock mproc__ends_lock
+#define ends_ring mproc__ends_ring
+#define ends_sweep mproc__ends_sweep
+#define ends_unlock mproc__ends_unlock
+
+/* data/ring.h */
+#define ring_copy mproc__ring_copy
+#define ring_need mproc__ring_need
+#define ring_read mproc__ring_read
+#define ring_write mproc__ring_write
+#define ring_write_block mproc__ring_write_block
 
 /* process/children.h */
 #define children_add mproc__children_add

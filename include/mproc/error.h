@@ -35,7 +35,9 @@ typedef enum mproc_err {
     /* A success with a warning: the lock is held, but somebody died while holding it, and what it
      * protects may be half-done. Stays until it is marked consistent. */
     MPROC_EOWNERDEAD = -23,
-    MPROC_ENOTOWNER = -24  /* the caller does not hold it */
+    MPROC_ENOTOWNER = -24, /* the caller does not hold it */
+    MPROC_EEMPTY = -25,    /* nothing is there to take */
+    MPROC_EFULL = -26      /* no room for more */
 } mproc_err;
 
 /* Names an error in one English sentence without a full stop.

@@ -13,6 +13,7 @@
 #include <mproc/memory.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
+#include <mproc/queue.h>
 #include <mproc/rlock.h>
 #include <mproc/semaphore.h>
 #include <mproc/shared_memory.h>

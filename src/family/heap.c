@@ -274,10 +274,44 @@ void heap_link(arena_ref ref, slot_id from, uint64_t tag)
     (void)done;
 }
 
+bool heap_unlink(arena_ref ref, uint64_t tag, slot_id to)
+{
+    return is_tag(tag) && !note_allocator(to) && change_owner(ref, LINKED | tag, owner_of(to));
+}
+
+static void each_linked_within(uint64_t index, uint64_t state, uint64_t tag,
+                               void (*visit)(arena_ref ref, void *context), void *context)
+{
+    const uint64_t class = class_of(state);
+    for (uint64_t i = 0; i < block_count(class); i++) {
+        uint64_t number = index * SPAN_BLOCKS + i, word = atomic_load(&spans.blocks[number]);
+        if (block_is_held(word, epoch_of(state)) && owner_in(word) == (LINKED | tag))
+            visit(block_at(number, class), context);
+    }
+}
+
+void heap_each_linked(uint64_t tag, void (*visit)(arena_ref ref, void *context), void *context)
+{
+    for (uint64_t i = 0, high = span_high(), step; i < high; i += step) {
+        uint64_t state = atomic_load(&spans.states[i]);
+        step = span_step(state);
+        if (kind_of(state) == SPAN_SMALL)
+            each_linked_within(i, state, tag, visit, context);
+        else if (kind_of(state) == SPAN_RUN && owner_in(state) == (LINKED | tag))
+            visit(span_at(i), context);
+    }
+}
+
 uint64_t heap_linked_size(arena_ref ref, uint64_t tag)
 {
     block b = find_block(ref);
     return b.word && is_tag(tag) && owner_in(b.now) == (LINKED | tag) ? b.size : 0;
+}
+
+uint64_t heap_owned_size(arena_ref ref, slot_id owner)
+{
+    block b = find_block(ref);
+    return b.word && owner_in(b.now) == owner_of(owner) ? b.size : 0;
 }
 
 bool heap_is_linked(arena_ref ref, uint64_t tag)

@@ -32,8 +32,13 @@ void heap_link(arena_ref ref, slot_id from, uint64_t tag);
  * ref at all. Who is late must not meet another block with the same ref and tag: where that may
  * happen, each use needs a tag of its own. */
 bool heap_free_linked(arena_ref ref, uint64_t tag, slot_id self);
+/* The other way round: a process's again. False: it was not linked to that. */
+bool heap_unlink(arena_ref ref, uint64_t tag, slot_id to);
+/* Calls `visit` for every block that is linked to that. */
+void heap_each_linked(uint64_t tag, void (*visit)(arena_ref ref, void *context), void *context);
 bool heap_is_linked(arena_ref ref, uint64_t tag);       /* any ref at all is safe */
 uint64_t heap_linked_size(arena_ref ref, uint64_t tag); /* its usable bytes; 0: it is not */
+uint64_t heap_owned_size(arena_ref ref, slot_id owner); /* likewise of one that a process owns */
 /* Of a block that a process owns; 0 does nothing. `self` does the work: its sweep finishes it
  * should `self` be killed meanwhile. */
 void heap_free(arena_ref ref, slot_id self);

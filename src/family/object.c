@@ -48,7 +48,7 @@ static uint64_t next_generation(uint64_t life, object_type type)
 }
 
 /* Of an object, as the heap knows the owner of a block; memory has the bit above these. */
-static uint64_t tag_of(uint64_t id)
+uint64_t object_tag(uint64_t id)
 {
     const uint64_t generations = 0xffff;
     return (uint64_t)(uint32_t)id << 16 | (object_generation(id) & generations);
@@ -169,7 +169,7 @@ mproc_err object_draft_block(object_draft *draft, size_t size)
     memset(arena_at(ref), 0, size);
     atomic_store(&draft->cell->block, ref);
     killpoint();
-    heap_link(ref, family.self, tag_of(draft->id));
+    heap_link(ref, family.self, object_tag(draft->id));
     killpoint();
     return MPROC_OK;
 }
@@ -186,16 +186,22 @@ void object_commit(const object_draft *draft, uint64_t word, uint64_t *home)
     family_share();
 }
 
-/* From a life word that gives the right to, up to FREE. Again does no harm. */
-static void end(object *cell, uint64_t life)
+/* From here on its handle is stale. */
+static void retire(object *cell, uint64_t id)
 {
-    uint64_t id = id_of(cell, life);
     uint64_t word = atomic_load(&cell->word);
     while (object_matches(word, id) && !atomic_compare_exchange_weak(&cell->word, &word, 0)) {
     }
     killpoint();
     object_wake(cell, UINT32_MAX);
-    heap_free_linked(atomic_load(&cell->block), tag_of(id), family.self);
+}
+
+/* From a life word that gives the right to, up to FREE. Again does no harm. */
+static void end(object *cell, uint64_t life)
+{
+    uint64_t id = id_of(cell, life);
+    retire(cell, id);
+    heap_free_linked(atomic_load(&cell->block), object_tag(id), family.self);
     atomic_store(&cell->block, 0);
     killpoint();
     swap(&cell->life, life, life_of(object_generation(id), FREE, 0));
@@ -204,22 +210,66 @@ static void end(object *cell, uint64_t life)
 void object_discard(const object_draft *draft)
 {
     arena_ref ref = atomic_load(&draft->cell->block);
-    if (ref && !heap_is_linked(ref, tag_of(draft->id)))
+    if (ref && !heap_is_linked(ref, object_tag(draft->id)))
         heap_free(ref, family.self);
     end(draft->cell, life_of(object_generation(draft->id), MAKING, family.self));
+}
+
+mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
+{
+    mproc_err err = object_check(id, type, cell);
+    if (err)
+        return err;
+    uint64_t generation = object_generation(id);
+    if (!swap(&(*cell)->life, life_of(generation, LIVE, 0),
+              life_of(generation, ENDING, family.self)))
+        return MPROC_ESTALE;
+    retire(*cell, id);
+    return MPROC_OK;
+}
+
+void object_end(object *cell)
+{
+    end(cell, atomic_load(&cell->life));
 }
 
 mproc_err object_destroy(uint64_t id, object_type type)
 {
     object *cell;
-    mproc_err err = object_check(id, type, &cell);
+    mproc_err err = object_begin_end(id, type, &cell);
+    if (!err)
+        object_end(cell);
+    return err;
+}
+
+/* ---- parts ---- */
+
+mproc_err object_make_part(object_type type, const object_draft *whole, uint64_t *id)
+{
+    object_draft part;
+    mproc_err err = object_draft_new(type, &part);
     if (err)
         return err;
-    uint64_t generation = object_generation(id), ending = life_of(generation, ENDING, family.self);
-    if (!swap(&cell->life, life_of(generation, LIVE, 0), ending))
-        return MPROC_ESTALE;
-    end(cell, ending);
+    atomic_store(&part.cell->field[OBJECT_WHOLE], whole->id);
+    object_commit(&part, 0, id);
     return MPROC_OK;
+}
+
+/* Only locks and bells are parts. */
+bool object_is_orphan(const object *cell)
+{
+    object_type type = object_type_of(cell);
+    uint64_t whole = atomic_load(&cell->field[OBJECT_WHOLE]);
+    if ((type != OBJECT_LOCK && type != OBJECT_BELL) || !whole || !object_is_live(cell))
+        return false;
+    const object *of = object_find(whole);
+    uint64_t life = of ? atomic_load(&of->life) : 0;
+    return state_of(life) == FREE || life >> OBJECT_WORD_BITS != object_generation(whole);
+}
+
+uint64_t object_id(const object *cell)
+{
+    return id_of(cell, atomic_load(&cell->life));
 }
 
 /* ---- waiting and waking ---- */
@@ -281,6 +331,12 @@ void object_finish(object *cell, slot_id dead)
 object_type object_type_of(const object *cell)
 {
     return (object_type)(atomic_load(&cell->life) >> OBJECT_WORD_BITS & (OBJECT_TYPES - 1));
+}
+
+bool object_is_ending_by(const object *cell, slot_id ender)
+{
+    uint64_t life = atomic_load(&cell->life);
+    return life == life_of(life >> OBJECT_WORD_BITS, ENDING, ender);
 }
 
 bool object_is_live(const object *cell)

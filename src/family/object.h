@@ -31,10 +31,13 @@ typedef enum object_type {
     OBJECT_VALUE,
     OBJECT_ARRAY,
     OBJECT_STRING,
+    OBJECT_QUEUE,
+    OBJECT_BELL, /* only as a part */
     OBJECT_TYPES = 16
 } object_type;
 
-enum { OBJECT_FIELDS = 3, OBJECT_WORD_BITS = 40 };
+/* The last field of a part names the whole. */
+enum { OBJECT_FIELDS = 3, OBJECT_WHOLE = OBJECT_FIELDS - 1, OBJECT_WORD_BITS = 40 };
 #define OBJECT_WORD_MASK ((UINT64_C(1) << OBJECT_WORD_BITS) - 1)
 
 typedef struct object {
@@ -67,6 +70,16 @@ void object_commit(const object_draft *draft, uint64_t word, uint64_t *home);
 void object_discard(const object_draft *draft); /* instead of a commit */
 /* MPROC_ESTALE. All who wait for it wake, and find it gone. */
 mproc_err object_destroy(uint64_t id, object_type type);
+/* The same in two steps: after the first the handle is stale, but the block still there. */
+mproc_err object_begin_end(uint64_t id, object_type type, object **cell);
+void object_end(object *cell);
+
+/* An object that is a part of one that is being made, and lasts as long. It is the whole's to
+ * destroy; one whose whole is no more is an orphan, and the next sweep ends it. */
+mproc_err object_make_part(object_type type, const object_draft *whole, uint64_t *id);
+bool object_is_orphan(const object *cell);
+uint64_t object_id(const object *cell); /* of one that is not free */
+uint64_t object_tag(uint64_t id);       /* what its blocks are linked to */
 
 /* ---- use ---- */
 
@@ -141,6 +154,7 @@ void object_each(void (*visit)(object *cell, void *context), void *context);
 void object_finish(object *cell, slot_id dead);
 object_type object_type_of(const object *cell);
 bool object_is_live(const object *cell);
+bool object_is_ending_by(const object *cell, slot_id ender);
 uint32_t object_count(void); /* that are not free */
 /* Whether this process may hold anything: else its clean end needs no sweep. */
 bool objects_were_used(void);

@@ -170,16 +170,22 @@ static mproc_err acquire(attempt *a)
     }
 }
 
+mproc_err robust_acquire_until(object *cell, uint64_t id, bool recursive, int64_t deadline)
+{
+    attempt a = {.cell = cell, .id = id, .me = robust_me(recursive), .deadline = deadline};
+    uint64_t word = atomic_load(&cell->word);
+    if (recursive && object_matches(word, id) && is_held_by(word & OBJECT_WORD_MASK, a.me)) {
+        mproc_err err = take_again(cell, id);
+        return err ? err : word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
+    }
+    return acquire(&a);
+}
+
 mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms)
 {
-    attempt a = {.cell = cell, .id = id, .me = robust_me(recursive)};
-    mproc_err err = park_deadline(timeout_ms, &a.deadline);
-    if (err)
-        return err;
-    uint64_t word = atomic_load(&cell->word);
-    if (recursive && object_matches(word, id) && is_held_by(word & OBJECT_WORD_MASK, a.me))
-        return (err = take_again(cell, id)) ? err : word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
-    return acquire(&a);
+    int64_t deadline;
+    mproc_err err = park_deadline(timeout_ms, &deadline);
+    return err ? err : robust_acquire_until(cell, id, recursive, deadline);
 }
 
 /* ---- releasing ---- */

@@ -21,6 +21,7 @@
 /* MPROC_OK, MPROC_EOWNERDEAD: held; MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR, MPROC_EAGAIN (too
  * many sleepers), MPROC_ERANGE (taken too often), MPROC_EINVAL (the time-out). */
 mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms);
+mproc_err robust_acquire_until(object *cell, uint64_t id, bool recursive, int64_t deadline);
 mproc_err robust_release_slowly(object *cell, uint64_t id, bool recursive);
 /* The calling thread, as the holder of recursive locks. */
 uint64_t robust_thread(void);

@@ -5,6 +5,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../data/ends.h"
 #include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
@@ -159,6 +160,7 @@ static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
     if (!clean) {
+        ends_sweep(dead);
         sync_sweep(dead);
         family_disown(dead);
         heirs = orphans_adopt(dead, start_and_watch);

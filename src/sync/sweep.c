@@ -16,16 +16,24 @@ static void lock_sweep(object *cell, const departure *gone)
         object_wake(cell, 1);
 }
 
-static void sweep_one(object *cell, void *context)
+static void finish_one(object *cell, void *context)
 {
     const departure *gone = context;
     object_finish(cell, gone->id);
+}
+
+static void sweep_one(object *cell, void *context)
+{
+    const departure *gone = context;
+    if (object_is_orphan(cell))
+        object_destroy(object_id(cell), object_type_of(cell));
     if (!object_is_live(cell))
         return;
     switch (object_type_of(cell)) {
     case OBJECT_SEMAPHORE:
         semaphore_sweep(cell, gone->slot);
         break;
+    case OBJECT_QUEUE:
     case OBJECT_EVENT:
         event_sweep(cell, gone->slot);
         break;
@@ -38,8 +46,10 @@ static void sweep_one(object *cell, void *context)
 static void sweep(slot_id id, bool clean)
 {
     departure gone = {.id = id, .slot = slot_at(id), .clean = clean};
-    if (gone.slot)
-        object_each(sweep_one, &gone);
+    if (!gone.slot)
+        return;
+    object_each(finish_one, &gone); /* all of them, before one of their parts is looked at */
+    object_each(sweep_one, &gone);
 }
 
 void sync_sweep(slot_id dead)

@@ -1,0 +1,360 @@
+#include "ends.h"
+
+#include <stdlib.h>
+
+#include "../family/heap.h"
+#include "../family/log.h"
+#include "../killpoint.h"
+
+#define PATIENCE INT64_C(1000000000) /* with a holder that stands still */
+
+/* ---- finding ---- */
+
+/* The parts' ids stand in the queue's cell, and are right if it is still the same one afterwards. */
+static uint64_t part_id(const object *queue, int which)
+{
+    return which < OBJECT_FIELDS ? atomic_load_explicit(&queue->field[which], memory_order_relaxed)
+                                 : atomic_load_explicit(&queue->extra, memory_order_relaxed);
+}
+
+static end part(const object *queue, int which)
+{
+    uint64_t id = part_id(queue, which);
+    return (end){object_find(id), id};
+}
+
+bool ends_exist(const ends *q, uint64_t *word)
+{
+    *word = atomic_load(&q->queue->word);
+    return object_matches(*word, q->id);
+}
+
+mproc_err ends_find(uint64_t id, ends *q)
+{
+    mproc_err err = object_check(id, OBJECT_QUEUE, &q->queue);
+    if (err)
+        return err;
+    q->id = id;
+    uint64_t word = atomic_load_explicit(&q->queue->word, memory_order_acquire);
+    q->tail = part(q->queue, 0);
+    q->head = part(q->queue, 1);
+    q->items = part(q->queue, 2);
+    q->room = part(q->queue, 3);
+    atomic_thread_fence(memory_order_acquire);
+    return object_matches(word, id) && ends_exist(q, &word) ? MPROC_OK : MPROC_ESTALE;
+}
+
+/* ---- marks ---- */
+
+mark end_mark(const end *one)
+{
+    return mark_of(atomic_load_explicit(&one->cell->field[END_MARK], memory_order_relaxed));
+}
+
+void end_commit(const end *one, mark m)
+{
+    atomic_store_explicit(&one->cell->field[END_MARK], mark_word(m), memory_order_release);
+    killpoint();
+}
+
+mark end_seen(const end *one)
+{
+    return mark_of(atomic_load_explicit(&one->cell->field[END_SEEN], memory_order_relaxed));
+}
+
+mark end_look(const end *one, const end *other)
+{
+    uint64_t word = atomic_load_explicit(&other->cell->field[END_MARK], memory_order_acquire);
+    atomic_store_explicit(&one->cell->field[END_SEEN], word, memory_order_relaxed);
+    return mark_of(word);
+}
+
+ring *ends_ring(const ends *q)
+{
+    return arena_at(atomic_load_explicit(&q->queue->block, memory_order_relaxed));
+}
+
+/* ---- recovery ---- */
+
+typedef struct refs {
+    arena_ref *list;
+    size_t count;
+} refs;
+
+static int by_ref(const void *a, const void *b)
+{
+    arena_ref x = *(const arena_ref *)a, y = *(const arena_ref *)b;
+    return (x > y) - (x < y);
+}
+
+/* All blocks that the queue still needs. */
+static bool collect(const ends *q, refs *found)
+{
+    mark head = end_mark(&q->head), tail = end_mark(&q->tail);
+    const ring *r = ends_ring(q);
+    record each;
+    found->list = malloc(((size_t)(tail.items - head.items) + 1) * sizeof *found->list);
+    if (!found->list)
+        return false;
+    found->list[0] = atomic_load(&q->queue->block);
+    found->count = 1;
+    for (; head.items != tail.items && ring_read(r, head, tail, &each); head = each.next) {
+        if (!each.data)
+            found->list[found->count++] = each.block;
+    }
+    qsort(found->list, found->count, sizeof *found->list, by_ref);
+    return true;
+}
+
+typedef struct purge {
+    const refs *needed;
+    uint64_t tag;
+} purge;
+
+static void free_unless_needed(arena_ref ref, void *context)
+{
+    const purge *p = context;
+    if (!p->needed->count || !bsearch(&ref, p->needed->list, p->needed->count, sizeof ref, by_ref))
+        heap_free_linked(ref, p->tag, family.self);
+}
+
+/* Marks are always right: what a dead one may have left are blocks that it had taken out, or not
+ * put in yet. The ring is the truth: what it does not refer to is freed. Under both locks. */
+static void recover(const ends *q)
+{
+    refs needed;
+    if (!collect(q, &needed)) {
+        log_write(MPROC_LOG_WARNING, "no memory to look for what a dead process left in a queue");
+        return;
+    }
+    purge unneeded = {&needed, object_tag(q->id)};
+    heap_each_linked(unneeded.tag, free_unless_needed, &unneeded);
+    free(needed.list);
+}
+
+static mproc_err lock_one(const ends *q, const end *one, int64_t deadline)
+{
+    mproc_err err = robust_acquire_until(one->cell, one->id, false, deadline);
+    uint64_t word;
+    if ((err && err != MPROC_EOWNERDEAD) || ends_exist(q, &word))
+        return err;
+    robust_release(one->cell, one->id, false);
+    return MPROC_ESTALE;
+}
+
+static void unlock_one(const end *one)
+{
+    robust_release(one->cell, one->id, false);
+}
+
+/* Holds both; a lock that is not marked consistent yet has the next one do all this again. */
+static mproc_err lock_both_and_recover(const ends *q, int64_t deadline)
+{
+    mproc_err err = lock_one(q, &q->tail, deadline);
+    bool dead = err == MPROC_EOWNERDEAD;
+    if (err && !dead)
+        return err;
+    err = lock_one(q, &q->head, deadline);
+    if (err && err != MPROC_EOWNERDEAD) {
+        unlock_one(&q->tail);
+        return err;
+    }
+    if (dead || err)
+        recover(q);
+    robust_mark_consistent(q->head.cell, q->head.id, false);
+    robust_mark_consistent(q->tail.cell, q->tail.id, false);
+    return MPROC_OK;
+}
+
+static mproc_err lock_and_recover(const ends *q, const end *one, int64_t deadline)
+{
+    mproc_err err = lock_both_and_recover(q, deadline);
+    if (!err)
+        unlock_one(one == &q->tail ? &q->head : &q->tail);
+    return err;
+}
+
+mproc_err ends_lock(const ends *q, const end *one, int64_t deadline)
+{
+    uint64_t word = object_word(one->id, 0);
+    if (!atomic_compare_exchange_strong_explicit(&one->cell->word, &word, word | robust_me(false),
+                                                 memory_order_seq_cst, memory_order_relaxed)) {
+        int64_t patience = os_now() + PATIENCE;
+        int64_t until = deadline > patience ? deadline : patience;
+        mproc_err err = lock_one(q, one, until);
+        if (err != MPROC_EOWNERDEAD)
+            return err;
+        unlock_one(one);
+        return lock_and_recover(q, one, until);
+    }
+    killpoint();
+    if (ends_exist(q, &word))
+        return MPROC_OK;
+    unlock_one(one);
+    return MPROC_ESTALE;
+}
+
+void ends_unlock(const end *one)
+{
+    unlock_one(one);
+}
+
+/* ---- growing ---- */
+
+static uint32_t larger(const ring *now, uint32_t used, uint32_t need)
+{
+    uint32_t units = now->units;
+    while (units <= RING_MOST && units - used < need)
+        units *= 2;
+    return units;
+}
+
+/* The ring's reference is the commit; the old one's block is freed after it, or by a recovery. */
+mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline)
+{
+    int64_t patience = os_now() + PATIENCE;
+    mproc_err err = lock_one(q, &q->head, deadline > patience ? deadline : patience);
+    if (err && err != MPROC_EOWNERDEAD)
+        return err;
+    bool dead = err == MPROC_EOWNERDEAD;
+    mark head = end_mark(&q->head);
+    ring *old = ends_ring(q);
+    uint32_t units = larger(old, tail.place - head.place, need);
+    arena_ref ref = 0, before = arena_offset(old);
+    err = units > RING_MOST ? MPROC_ENOMEM : MPROC_OK;
+    if (!err && units != old->units)
+        err = heap_alloc(ring_bytes(units), family.self, &ref);
+    if (ref) {
+        ring *grown = arena_at(ref);
+        grown->units = units;
+        ring_copy(grown, old, head, tail);
+        heap_link(ref, family.self, object_tag(q->id));
+        killpoint();
+        atomic_store(&q->queue->block, ref);
+        killpoint();
+        heap_free_linked(before, object_tag(q->id), family.self);
+    }
+    if (dead) {
+        recover(q);
+        robust_mark_consistent(q->head.cell, q->head.id, false);
+    }
+    unlock_one(&q->head);
+    return err;
+}
+
+/* ---- making and ending ---- */
+
+static mproc_err make_parts(const object_draft *draft)
+{
+    static const object_type types[] = {OBJECT_LOCK, OBJECT_LOCK, OBJECT_BELL, OBJECT_BELL};
+    for (int i = 0; i < 4; i++) {
+        uint64_t id;
+        mproc_err err = object_make_part(types[i], draft, &id);
+        if (err)
+            return err;
+        atomic_store(i < OBJECT_FIELDS ? &draft->cell->field[i] : &draft->cell->extra, id);
+        killpoint();
+    }
+    return MPROC_OK;
+}
+
+static void destroy_parts(const object *queue)
+{
+    for (int i = 0; i < 4; i++) {
+        uint64_t id = part_id(queue, i);
+        object_destroy(id, i < 2 ? OBJECT_LOCK : OBJECT_BELL);
+    }
+}
+
+mproc_err ends_create(uint32_t max_items, uint64_t *home)
+{
+    object_draft draft;
+    mproc_err err = object_draft_new(OBJECT_QUEUE, &draft);
+    if (err)
+        return err;
+    atomic_store(&draft.cell->extra, 0);
+    atomic_store(&draft.cell->number, max_items);
+    if ((err = object_draft_block(&draft, ring_bytes(RING_LEAST))) || (err = make_parts(&draft))) {
+        destroy_parts(draft.cell);
+        object_discard(&draft);
+        return err;
+    }
+    ring *r = arena_at(atomic_load(&draft.cell->block));
+    r->units = RING_LEAST;
+    object_commit(&draft, 0, home);
+    return MPROC_OK;
+}
+
+/* Of a queue whose handle is stale, but whose parts still stand. Nobody comes in any more: both
+ * locks are taken for good. */
+static void empty_out(const ends *q)
+{
+    const uint64_t tag = object_tag(q->id);
+    mark head = end_mark(&q->head), tail = end_mark(&q->tail);
+    const ring *r = ends_ring(q);
+    record each;
+    for (; head.items != tail.items && ring_read(r, head, tail, &each); head = each.next) {
+        if (!each.data)
+            heap_free_linked(each.block, tag, family.self);
+    }
+}
+
+static bool take_for_good(const end *one, int64_t deadline, bool *dead)
+{
+    mproc_err err;
+    do
+        err = robust_acquire_until(one->cell, one->id, false, deadline);
+    while (err == MPROC_EINTR);
+    *dead |= err == MPROC_EOWNERDEAD;
+    return !err || err == MPROC_EOWNERDEAD;
+}
+
+mproc_err ends_destroy(uint64_t id)
+{
+    ends q;
+    mproc_err err = ends_find(id, &q);
+    if (err || (err = object_begin_end(id, OBJECT_QUEUE, &q.queue)))
+        return err;
+    bool dead = false;
+    take_for_good(&q.tail, OS_FOREVER, &dead);
+    take_for_good(&q.head, OS_FOREVER, &dead);
+    if (dead)
+        recover(&q);
+    empty_out(&q);
+    destroy_parts(q.queue);
+    object_end(q.queue);
+    return MPROC_OK;
+}
+
+/* False: somebody stands still in the midst of it. A lock that is gone has been taken for good by the
+ * dead one, too. */
+static bool take_over(const end *one, slot_id dead, int64_t deadline)
+{
+    bool ignored;
+    if (!one->cell)
+        return true;
+    robust_sweep(one->cell, dead);
+    return take_for_good(one, deadline, &ignored) ||
+           !object_matches(atomic_load(&one->cell->word), one->id);
+}
+
+static void sweep_one(object *cell, void *context)
+{
+    const slot_id dead = *(const slot_id *)context;
+    if (object_type_of(cell) != OBJECT_QUEUE || !object_is_ending_by(cell, dead))
+        return;
+    const uint64_t id = object_id(cell);
+    const end tail = part(cell, 0), head = part(cell, 1);
+    const refs none = {NULL, 0};
+    purge all = {&none, object_tag(id)};
+    int64_t deadline = os_now() + PATIENCE;
+    if (take_over(&tail, dead, deadline) && take_over(&head, dead, deadline))
+        heap_each_linked(all.tag, free_unless_needed, &all);
+    else
+        atomic_store(&cell->block, 0); /* he may still write there: that memory is lost */
+}
+
+void ends_sweep(slot_id dead)
+{
+    object_each(sweep_one, &dead);
+}
