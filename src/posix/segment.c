@@ -258,8 +258,8 @@ static int settle(int marker)
     return failure == ENOENT ? 0 : failure;
 }
 
-/* True: it stands for something, and has been left alone. A sweeper at work on it is waited for
- * until the deadline: one that was stopped must not hold up others. */
+/* True: it stands for something, and has been left alone. Another sweeper may have seen it in use a
+ * moment ago and is waited for, but not beyond the deadline: it may be stopped. */
 static bool sweep_marker(const char *name, int64_t deadline)
 {
     int marker;
@@ -512,9 +512,10 @@ size_t os_segment_sweep(void)
         os_handle_close(fd);
         return 0;
     }
+    const int64_t deadline = os_now() + patience;
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
-        if (is_marker(entry->d_name) && sweep_marker(entry->d_name, 0))
+        if (is_marker(entry->d_name) && sweep_marker(entry->d_name, deadline))
             left++;
     }
     closedir(folder);
