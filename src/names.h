@@ -277,7 +277,20 @@
 #define spin_begin mproc__spin_begin
 #define spin_end mproc__spin_end
 
+/* sync/members.h */
+#define member_belongs mproc__member_belongs
+#define member_join mproc__member_join
+#define member_leave mproc__member_leave
+#define member_look mproc__member_look
+#define members_any mproc__members_any
+#define members_begin mproc__members_begin
+#define members_tidy mproc__members_tidy
+#define presence_begin mproc__presence_begin
+#define presence_end mproc__presence_end
+#define presence_exists mproc__presence_exists
+
 /* sync/sweep.h */
+#define barrier_sweep mproc__barrier_sweep
 #define event_sweep mproc__event_sweep
 #define semaphore_sweep mproc__semaphore_sweep
 #define sync_leave mproc__sync_leave

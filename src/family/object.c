@@ -73,6 +73,11 @@ static mproc_err refresh(uint32_t count)
     return MPROC_OK;
 }
 
+static object *cell_at(uint32_t index)
+{
+    return atomic_load_explicit(&objects.cells, memory_order_relaxed) + index;
+}
+
 mproc_err object_enter(void)
 {
     mproc_err err = family_enter();
@@ -101,7 +106,7 @@ object *object_find_slowly(uint64_t id)
 {
     if ((!objects_were_used() && object_enter()) || refresh(1))
         return NULL;
-    return (uint32_t)id < objects.used ? objects.cells + (uint32_t)id : NULL;
+    return (uint32_t)id < objects.used ? cell_at((uint32_t)id) : NULL;
 }
 
 mproc_err object_missing(void)
@@ -129,10 +134,10 @@ static mproc_err claim(object_type type, object_draft *draft)
         for (uint32_t i = 0; i < used; i++) {
             uint32_t index = (start + i) % used;
             uint64_t generation;
-            if (!try_claim(&objects.cells[index], type, &generation))
+            if (!try_claim(cell_at(index), type, &generation))
                 continue;
             atomic_store_explicit(&hint, index + 1, memory_order_relaxed);
-            *draft = (object_draft){generation << 32 | index, &objects.cells[index]};
+            *draft = (object_draft){generation << 32 | index, cell_at(index)};
             return MPROC_OK;
         }
         if (refresh(used + 1))
@@ -310,7 +315,7 @@ void object_each(void (*visit)(object *cell, void *context), void *context)
         return;
     uint32_t used = objects.used;
     for (uint32_t i = 0; i < used; i++) {
-        object *cell = &objects.cells[i];
+        object *cell = cell_at(i);
         if (state_of(atomic_load_explicit(&cell->life, memory_order_acquire)) != FREE)
             visit(cell, context);
     }

@@ -37,6 +37,9 @@ static void sweep_one(object *cell, void *context)
     case OBJECT_EVENT:
         event_sweep(cell, gone->slot);
         break;
+    case OBJECT_BARRIER:
+        barrier_sweep(cell, gone->id, gone->slot, gone->clean);
+        break;
     default:
         lock_sweep(cell, gone);
         break;

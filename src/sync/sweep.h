@@ -13,5 +13,6 @@ void sync_leave(void);
 /* Of each type. `clean`: it has ended by itself. */
 void semaphore_sweep(object *cell, const slot *dead);
 void event_sweep(object *cell, const slot *dead);
+void barrier_sweep(object *cell, slot_id gone, const slot *of_gone, bool clean);
 
 #endif

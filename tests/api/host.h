@@ -72,5 +72,6 @@ typedef struct host_thread {
 
 bool host_thread_start(host_thread *thread, void (*run)(void *), void *argument);
 void host_thread_join(host_thread *thread);
+void host_thread_leave(host_thread *thread); /* instead of a join: it runs on alone */
 
 #endif

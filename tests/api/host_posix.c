@@ -310,3 +310,8 @@ void host_thread_join(host_thread *thread)
 {
     pthread_join((pthread_t)thread->handle, NULL);
 }
+
+void host_thread_leave(host_thread *thread)
+{
+    pthread_detach((pthread_t)thread->handle);
+}

@@ -267,3 +267,8 @@ void host_thread_join(host_thread *thread)
     WaitForSingleObject((HANDLE)thread->handle, INFINITE);
     CloseHandle((HANDLE)thread->handle);
 }
+
+void host_thread_leave(host_thread *thread)
+{
+    CloseHandle((HANDLE)thread->handle);
+}
