@@ -10,21 +10,25 @@ enum { STAMP_BITS = 28, PLACE_BITS = 36, BATCH = 1024 };
 #define STAMP_MASK ((UINT64_C(1) << STAMP_BITS) - 1)
 #define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
 
-/* Taken by the batch, for all processes count on the same word. */
+/* Taken by the batch, for all processes count on the same word. At the end of a batch, `next` is a
+ * multiple of its size. */
 static uint64_t next_stamp(void)
 {
-    static _Thread_local struct {
-        slot_id owner; /* the rest of the parent's batch is the parent's */
-        uint64_t next, left;
-    } batch;
-    if (batch.owner != family.self || batch.left == 0) {
-        batch.owner = family.self;
-        batch.next = atomic_fetch_add(arena_counter(ARENA_STAMPS), BATCH);
-        killpoint();
-        batch.left = BATCH;
+    static _Atomic slot_id owner;
+    static _Atomic uint64_t next;
+    if (atomic_load_explicit(&owner, memory_order_relaxed) != family.self) {
+        atomic_store(&next, 0); /* the rest of the parent's batch is the parent's */
+        atomic_store(&owner, family.self);
     }
-    batch.left--;
-    return batch.next++ & STAMP_MASK;
+    uint64_t stamp = atomic_load_explicit(&next, memory_order_relaxed);
+    while (stamp % BATCH && !atomic_compare_exchange_weak(&next, &stamp, stamp + 1)) {
+    }
+    if (stamp % BATCH)
+        return stamp & STAMP_MASK;
+    uint64_t batch = atomic_fetch_add(arena_counter(ARENA_STAMPS), BATCH);
+    killpoint();
+    atomic_compare_exchange_strong(&next, &stamp, batch + 1);
+    return batch & STAMP_MASK;
 }
 
 static arena_ref ref_of(mproc_memory memory)
