@@ -131,14 +131,13 @@ static int be_victim(void *args, size_t size)
 
 /* ---- the root ---- */
 
+/* Spawned: what a fork inherits would keep segments in use. */
 static mproc_process *start(mproc_target target, const order *told)
 {
     mproc_process *process = NULL;
-    assert_int_equal(
-        mproc_process_create(
-            &process,
-            &(mproc_process_options){.target = target, .args = told, .args_size = sizeof *told}),
-        MPROC_OK);
+    const mproc_process_options options = {
+        .target = target, .args = told, .args_size = sizeof *told, .method = MPROC_SPAWN};
+    assert_int_equal(mproc_process_create(&process, &options), MPROC_OK);
     assert_int_equal(mproc_process_start(process), MPROC_OK);
     return process;
 }
@@ -229,11 +228,27 @@ static bool run_case(int operation, int point, int second, bool *second_done)
         os_segment_sweep();
         assert_int_equal(mproc_shared_memory_open(&again, told.name[0], SIZE), MPROC_OK);
         mproc_shared_memory_close(again);
-        /* A forked victim had it open, too, but it is dead. */
         drop(living);
     }
     check(told.name[0], operations[operation].may_stay);
     return done;
+}
+
+static bool is_soak(void)
+{
+    const char *soak = getenv("MPROC_SOAK");
+    return soak && *soak == '1';
+}
+
+/* The short form kills the sweep at every third point, at other ones after each kill. */
+static int kill_sweeps(int operation, int point)
+{
+    const int step = is_soak() ? 1 : 3;
+    bool swept = !os_has_futex; /* elsewhere a sweep does nothing */
+    int count = 0;
+    for (int second = point % step; !swept; second += step, count++)
+        run_case(operation, point, second, &swept);
+    return count;
 }
 
 static void killed_at_any_step_nothing_is_left(void **state)
@@ -241,12 +256,9 @@ static void killed_at_any_step_nothing_is_left(void **state)
     (void)state;
     for (int i = 0; i < OPERATIONS; i++) {
         int points = 0, sweeps = 0;
-        bool done = false, swept = true;
-        for (; !done; points++) {
+        for (bool done = false, swept; !done; points++) {
             done = run_case(i, points, NEVER, &swept);
-            swept = !os_has_futex; /* elsewhere a sweep does nothing */
-            for (int second = 0; !swept; second++, sweeps++)
-                run_case(i, points, second, &swept);
+            sweeps += kill_sweeps(i, points);
         }
         print_message("%-24s %3d kill points, sweeps killed at %4d\n", operations[i].name, points,
                       sweeps);
@@ -314,8 +326,7 @@ static void killed_at_any_instant_nothing_is_left(void **state)
 {
     (void)state;
     enum { USERS = 4 };
-    const char *soak = getenv("MPROC_SOAK");
-    const int kills = soak && *soak == '1' ? 10000 : os_has_futex ? 300 : 60;
+    const int kills = is_soak() ? 10000 : os_has_futex ? 200 : 60;
     order told = base_order();
     mproc_process *users[USERS];
     for (unsigned i = 0; i < USERS; i++) {
