@@ -12,7 +12,7 @@
 #include "family/family.h"
 #include "family/heap.h"
 
-#define PAIRS 200000
+#define PAIRS 20000 /* in a sample: less than the system lets a program run at a time */
 #define STARTS 10
 #define MOST_DEATHS 1000
 /* Who sleeps behind a lock looks after its holder ever more seldom, at last once a minute: all of
@@ -335,7 +335,7 @@ static const struct bench_comparison beside_a_crowd = {
 /* A figure that nothing here is compared with. False: the process has failed. */
 static bool ask_often(const char *role, double argument, double *median)
 {
-    enum { ROUNDS = 15 };
+    enum { ROUNDS = 101 };
     double samples[ROUNDS], figures[2];
     bench_peer *peer = bench_peer_open(role, argument);
     bool alive = bench_peer_ask(peer, figures); /* to warm up */

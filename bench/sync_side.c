@@ -192,12 +192,12 @@ static void system_reap(int which)
 
 static void system_give(enum passing which)
 {
-    raw_semaphore_give(which);
+    raw_semaphore_give(which == BACK);
 }
 
 static void system_take(enum passing which)
 {
-    raw_semaphore_take(which);
+    raw_semaphore_take(which == BACK);
 }
 
 const struct side side_system = {system_open,   system_start,  system_kill, system_reap,

@@ -41,11 +41,17 @@ static inline mproc_err robust_acquire(object *cell, uint64_t id, bool recursive
     return robust_acquire_slowly(cell, id, recursive, timeout_ms);
 }
 
+/* Only the holder's own doing changes that. */
+static inline bool robust_is_taken_again(const object *cell)
+{
+    return atomic_load_explicit(&cell->extra, memory_order_relaxed) & OBJECT_WORD_MASK;
+}
+
 /* MPROC_OK, MPROC_ENOTOWNER, MPROC_ESTALE. A plain one may be released by anybody. */
 static inline mproc_err robust_release(object *cell, uint64_t id, bool recursive)
 {
     uint64_t word = object_word(id, robust_me(recursive));
-    if (!recursive &&
+    if (!(recursive && robust_is_taken_again(cell)) &&
         atomic_compare_exchange_strong_explicit(&cell->word, &word, object_word(id, 0),
                                                 memory_order_seq_cst, memory_order_relaxed))
         return MPROC_OK;
