@@ -63,7 +63,7 @@ typedef struct operation {
     const char *name;
     void (*set_up)(scene *s);             /* by the root; or NULL */
     void (*prepare)(scene *s);            /* by the victim, where nothing kills it yet; or NULL */
-    void (*act)(scene *s);                /* by the victim */
+    void (*act)(scene *s);                /* by the victim; NULL: its own end */
     void (*accompany)(scene *s, int who); /* by each companion that is called; or NULL */
     outcome (*check)(scene *s);           /* by the root: leaves nothing behind */
 } operation;

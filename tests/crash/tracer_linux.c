@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,11 +22,12 @@ enum { THREADS = 8, WINDOW = 64, SYSCALL_STOP = SIGTRAP | 0x80, ENDED = -1 };
 typedef struct tracee {
     pid_t pid;
     uint32_t point, count;
-    bool each_step, armed;
+    bool each_step, armed, ended;
     int marks;
     pid_t other[THREADS];          /* its other threads */
     unsigned long long last_store; /* where in the code... */
     uint32_t repeated;             /* ...and how often in a row */
+    pid_t child;                   /* the last one that it has had */
 } tracee;
 
 typedef struct stop {
@@ -91,11 +93,38 @@ static void give_up(const char *what)
     abort();
 }
 
+static void tick(int signal)
+{
+    (void)signal;
+}
+
 static void reap(pid_t tid)
 {
     siginfo_t info;
     while (waitid(P_PID, (id_t)tid, &info, WEXITED | __WALL) && errno == EINTR) {
     }
+}
+
+/* Somebody else may have reaped what this one waits for, and then nothing is ever reported. */
+static void begin_ticking(void)
+{
+    const struct sigaction action = {.sa_handler = tick};
+    const struct itimerval often = {{0, 100000}, {0, 100000}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void end_ticking(void)
+{
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
+static bool has_vanished(pid_t pid)
+{
+    siginfo_t info;
+    return waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOWAIT | WNOHANG | __WALL) &&
+           errno == ECHILD;
 }
 
 /* Ends are left to be seen by others, for they are the library's; but those of traced threads are
@@ -106,9 +135,11 @@ static stop await_stop(tracee *t, idtype_t type, pid_t tid)
         siginfo_t info;
         memset(&info, 0, sizeof info);
         if (waitid(type, (id_t)tid, &info, WSTOPPED | WEXITED | WNOWAIT | __WALL)) {
-            if (errno == EINTR)
-                continue;
-            give_up("nothing to wait for");
+            if (errno != EINTR && errno != ECHILD)
+                give_up("wait");
+            if (errno == ECHILD || has_vanished(t->pid))
+                return (stop){tid, 0, ENDED};
+            continue;
         }
         if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
             return (stop){info.si_pid, info.si_status & 0xff, info.si_status >> 8};
@@ -294,7 +325,8 @@ static bool handle(tracee *t, stop *at)
  * watched. */
 static bool pass_mark(tracee *t)
 {
-    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE;
+    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE,
+               children = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
     switch (t->marks++) {
     case 0:
         if (ptrace(PTRACE_SETOPTIONS, t->pid, NULL, options))
@@ -302,6 +334,8 @@ static bool pass_mark(tracee *t)
         return false;
     case 1:
         t->armed = true;
+        if (ptrace(PTRACE_SETOPTIONS, t->pid, NULL, options | children))
+            give_up("options");
         if (is_reached(t))
             return true;
         if (!t->each_step)
@@ -312,6 +346,37 @@ static bool pass_mark(tracee *t)
     }
 }
 
+/* Its children are not traced, and their arena is as it should be. */
+static void let_child_go(tracee *t, pid_t child)
+{
+    if (child == t->child)
+        return;
+    t->child = child;
+    if (!t->each_step)
+        protect(child, PROT_READ | PROT_WRITE);
+    if (ptrace(PTRACE_DETACH, child, NULL, NULL))
+        give_up("detach");
+}
+
+/* True: the stop was that of a child, or has to do with one. */
+static bool is_about_child(tracee *t, const stop *at)
+{
+    if (at->event == PTRACE_EVENT_FORK || at->event == PTRACE_EVENT_VFORK) {
+        unsigned long child = 0;
+        ptrace(PTRACE_GETEVENTMSG, at->tid, NULL, &child);
+        if ((pid_t)child != t->child) {
+            await_stop(t, P_PID, (pid_t)child);
+            let_child_go(t, (pid_t)child);
+        }
+        return false;
+    }
+    if (at->signal != SIGSTOP || at->event || at->tid == t->pid ||
+        !syscall(SYS_tgkill, t->pid, at->tid, 0))
+        return false;
+    let_child_go(t, at->tid);
+    return true;
+}
+
 static void go_on(const tracee *t, const stop *at)
 {
     enum __ptrace_request how = PTRACE_CONT;
@@ -320,14 +385,16 @@ static void go_on(const tracee *t, const stop *at)
     resume(how, at->tid, is_own_stop(at) ? 0 : at->signal);
 }
 
-bool tracer_bring(long long pid, uint32_t point, bool each_step)
+static bool run_to_point(tracee *t)
 {
-    stopped = (tracee){.pid = (pid_t)pid, .point = point, .each_step = each_step};
-    tracee *t = &stopped;
     for (;;) {
         stop at = await_stop(t, t->marks ? P_ALL : P_PID, t->marks ? 0 : t->pid);
-        if (at.event == ENDED)
-            return false;
+        if (at.event == ENDED) {
+            t->ended = true;
+            return t->armed;
+        }
+        if (is_about_child(t, &at))
+            continue;
         remember(t, at.tid);
         if (is_mark(t, &at) ? pass_mark(t) : handle(t, &at))
             return true;
@@ -335,8 +402,19 @@ bool tracer_bring(long long pid, uint32_t point, bool each_step)
     }
 }
 
+bool tracer_bring(long long pid, uint32_t point, bool each_step)
+{
+    stopped = (tracee){.pid = (pid_t)pid, .point = point, .each_step = each_step};
+    begin_ticking();
+    bool brought = run_to_point(&stopped);
+    end_ticking();
+    return brought;
+}
+
 void tracer_kill(void)
 {
+    if (stopped.ended)
+        return;
     kill(stopped.pid, SIGKILL);
     /* As long as one of them is a zombie, the process has not ended. */
     for (size_t i = 0; i < THREADS; i++) {
