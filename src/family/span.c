@@ -2,7 +2,9 @@
 
 #include "../killpoint.h"
 
-#define GIVE_BACK (UINT64_C(1) << 20) /* runs from this size on go back to the system */
+/* Runs from this size on go back to the system. Smaller ones come back soon, and a page that comes from
+ * the system costs more than what is done with it. */
+#define GIVE_BACK (UINT64_C(4) << 20)
 
 struct span_view spans;
 
