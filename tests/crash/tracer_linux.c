@@ -358,16 +358,24 @@ static void let_child_go(tracee *t, pid_t child)
         give_up("detach");
 }
 
-/* True: the stop was that of a child, or has to do with one. */
-static bool is_about_child(tracee *t, const stop *at)
+/* A new thread is known before anything else can happen, for it has to be reaped. */
+static void note_event(tracee *t, const stop *at)
 {
-    if (at->event == PTRACE_EVENT_FORK || at->event == PTRACE_EVENT_VFORK) {
-        unsigned long child = 0;
-        ptrace(PTRACE_GETEVENTMSG, at->tid, NULL, &child);
-        if ((pid_t)child != t->child) {
-            await_stop(t, P_PID, (pid_t)child);
-            let_child_go(t, (pid_t)child);
-        }
+    unsigned long made = 0;
+    ptrace(PTRACE_GETEVENTMSG, at->tid, NULL, &made);
+    if (at->event == PTRACE_EVENT_CLONE) {
+        remember(t, (pid_t)made);
+    } else if ((pid_t)made != t->child) {
+        await_stop(t, P_PID, (pid_t)made);
+        let_child_go(t, (pid_t)made);
+    }
+}
+
+/* True: the stop was that of a child, which goes on. */
+static bool is_of_child(tracee *t, const stop *at)
+{
+    if (at->event > 0) {
+        note_event(t, at);
         return false;
     }
     if (at->signal != SIGSTOP || at->event || at->tid == t->pid ||
@@ -393,7 +401,7 @@ static bool run_to_point(tracee *t)
             t->ended = true;
             return t->armed;
         }
-        if (is_about_child(t, &at))
+        if (is_of_child(t, &at))
             continue;
         remember(t, at.tid);
         if (is_mark(t, &at) ? pass_mark(t) : handle(t, &at))
