@@ -6,6 +6,7 @@
 #include "../family/log.h"
 #include "../family/park.h"
 #include "../data/ends.h"
+#include "../data/shared_memory.h"
 #include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
@@ -159,6 +160,7 @@ static mproc_err start_and_watch(mproc_process *orphan)
 static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
+    shared_memory_sweep(dead);
     if (!clean) {
         ends_sweep(dead);
         sync_sweep(dead);
