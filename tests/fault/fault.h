@@ -28,7 +28,7 @@ typedef struct scenario {
     bool to_the_end;    /* one pass only: the faults are still there when the program ends */
 } scenario;
 
-extern const scenario process_scenarios[], pool_scenarios[], heap_scenarios[];
+extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[];
 
 /* ---- for scenarios ---- */
 
@@ -51,7 +51,7 @@ static inline bool verdict(bool good) /* which nobody has to look at */
 
 bool judge(const char *call, mproc_err err, uint32_t documented);
 bool judge_again(const char *call, mproc_err err);
-void receive(const void *object, size_t size);
+void receive(const void *result, size_t size);
 bool must_succeed_now(void);
 /* The run has failed; a child ends here. */
 void violate(const char *format, ...) MPROC_PRINTF(1, 2);

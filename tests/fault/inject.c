@@ -25,6 +25,8 @@ static _Atomic int64_t counting; /* the process whose calls are counted */
 static _Atomic unsigned calls;
 static _Atomic bool struck;
 static _Atomic bool interruptible;
+enum { WAKE_UPS = 200 };
+static _Atomic unsigned wake_ups; /* for no reason */
 static _Thread_local bool inside; /* what the harness itself calls is no matter of it */
 
 /* ---- the plan ---- */
@@ -53,7 +55,7 @@ void faults_begin(const fault_plan *chosen)
     plan = *chosen;
     first_process = os_getpid();
     counting = first_process;
-    calls = 0;
+    calls = wake_ups = 0;
     struck = over = false;
     ready = true;
     snprintf(text, sizeof text, "%lld %d %u %u %d %s", (long long)first_process, plan.forever,
@@ -106,7 +108,7 @@ static bool is_due(void)
 {
     int64_t self = os_getpid();
     if (counting != self) {
-        calls = 0;
+        calls = wake_ups = 0;
         struck = false;
         counting = self;
     }
@@ -205,17 +207,27 @@ FALLIBLE(os_forkserver_channel, (os_handle ends[2]), (ends), MPROC_EAGAIN)
 FALLIBLE(os_forkserver_request, (os_handle server, uint64_t word, os_process *child),
          (server, word, child), MPROC_EBROKEN, MPROC_EAGAIN, MPROC_ENOMEM)
 
-/* Waits that may end for no reason, but not beyond their deadline. */
+FALLIBLE(os_segment_create, (os_segment * segment, const char *name, uint64_t size),
+         (segment, name, size), MPROC_ENOMEM, MPROC_EAGAIN, MPROC_EEXIST, MPROC_ENOENT, MPROC_EOS)
+FALLIBLE(os_segment_open, (os_segment * segment, const char *name, uint64_t least),
+         (segment, name, least), MPROC_ENOMEM, MPROC_EAGAIN, MPROC_EOS)
+FALLIBLE(os_segment_unlink, (const os_segment *segment), (segment), MPROC_EAGAIN, MPROC_EOS)
+
+/* Waits that may end for no reason, but neither beyond their deadline nor without end. */
+static bool wakes(const char *function, int64_t deadline, mproc_err *err)
+{
+    static const mproc_err ends[] = {MPROC_OK, MPROC_EINTR};
+    return os_now() < deadline && wake_ups < WAKE_UPS && fails(function, ends, 2, err) &&
+           (*err || ++wake_ups);
+}
+
 #define WAKEFUL(name, parameters, arguments)                                                       \
     mproc_err REAL(name) parameters;                                                               \
     mproc_err WRAP(name) parameters;                                                               \
     mproc_err WRAP(name) parameters                                                                \
     {                                                                                              \
-        static const mproc_err ends[] = {MPROC_OK, MPROC_EINTR};                                   \
         mproc_err err;                                                                             \
-        if (os_now() < deadline && fails(#name, ends, sizeof ends / sizeof *ends, &err))           \
-            return err;                                                                            \
-        return REAL(name) arguments;                                                               \
+        return wakes(#name, deadline, &err) ? err : REAL(name) arguments;                          \
     }
 
 WAKEFUL(os_futex_wait, (_Atomic uint32_t *word, uint32_t expected, int64_t deadline),

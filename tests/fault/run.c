@@ -9,6 +9,7 @@
 #include "../api/host.h"
 #include "family/family.h"
 #include "family/heap.h"
+#include "family/object.h"
 
 enum { SOON = 30000, SETTLED = 5000, STABLE = 30 }; /* milliseconds */
 
@@ -40,12 +41,12 @@ static const void *receiver;
 static size_t receiver_size;
 static unsigned char receiver_before[256];
 
-void receive(const void *object, size_t size)
+void receive(const void *result, size_t size)
 {
-    receiver = size <= sizeof receiver_before ? object : NULL;
+    receiver = size <= sizeof receiver_before ? result : NULL;
     receiver_size = size;
     if (receiver)
-        memcpy(receiver_before, object, size);
+        memcpy(receiver_before, result, size);
 }
 
 static bool is_excused(void)
@@ -57,13 +58,13 @@ static bool is_excused(void)
 
 bool judge(const char *call, mproc_err err, uint32_t documented)
 {
-    const void *object = receiver;
+    const void *result = receiver;
     once_is_enough = documented & FOR_GOOD;
     if (!err) {
         receiver = NULL;
         return true;
     }
-    if (object && memcmp(object, receiver_before, receiver_size) != 0)
+    if (result && memcmp(result, receiver_before, receiver_size) != 0)
         violate("%s failed and wrote its result", call);
     if (!is_excused())
         violate("%s: %s, without a fault", call, mproc_strerror(err));
@@ -137,9 +138,9 @@ static void end_children(void)
 
 /* ---- what is left ---- */
 
-enum { HANDLES, HEAP, BLOCKS, SLOTS, KINDS };
+enum { HANDLES, HEAP, BLOCKS, SLOTS, OBJECTS, KINDS };
 static const char *const kinds[KINDS] = {"handles", "bytes of the heap", "blocks of malloc",
-                                         "slots"};
+                                         "slots", "shared objects"};
 typedef struct state {
     long long of[KINDS];
 } state;
@@ -156,7 +157,8 @@ static state look(void)
 {
     state now = {.of = {[HANDLES] = (long long)host_open_handles(),
                         [HEAP] = (long long)heap_used(),
-                        [BLOCKS] = blocks_in_use()}};
+                        [BLOCKS] = blocks_in_use(),
+                        [OBJECTS] = object_count()}};
     slot_each(count_slot, &now.of[SLOTS]);
     return now;
 }
