@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "../data/ends.h"
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
@@ -12,8 +13,9 @@
 #include "orphans.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define GRACE (1000 * MILLISECOND)   /* for a daemon that does not mind its SIGTERM */
-#define SHORT_LIFE (5 * MILLISECOND) /* a child that is joined sooner is never watched */
+#define GRACE (1000 * MILLISECOND)    /* for a daemon that does not mind its SIGTERM */
+#define SHORT_LIFE (5 * MILLISECOND)  /* a child that is joined sooner is never watched */
+#define UNWATCHED (100 * MILLISECOND) /* to look after those that cannot be watched, as yet */
 #define BEAT (20 * MILLISECOND) /* to look whether the forkserver that should report still lives */
 
 static os_mutex lock;
@@ -125,12 +127,13 @@ static mproc_err watch(mproc_process *child)
     gate_enter();
     mproc_err err = os_watcher_add(monitor, &child->os, (uint64_t)(uintptr_t)child);
     gate_leave();
-    if (err)
+    if (err) {
         process_release(child);
-    else
-        ends_due += child->role == PROCESS_CHILD;
-    child->watched = true; /* or never will be */
-    return err;
+        return err;
+    }
+    ends_due += child->role == PROCESS_CHILD;
+    child->watched = true;
+    return MPROC_OK;
 }
 
 static void on_end(void *context, uint64_t key);
@@ -142,17 +145,22 @@ static mproc_err start_monitor(void)
     gate_enter();
     mproc_err err = os_watcher_create(&monitor, on_end, NULL);
     gate_leave();
-    for (mproc_process *child = children; !err && child; child = child->next)
-        watch(child);
-    if (!err)
-        atomic_store(&slot_at(family.self)->monitors, true);
-    return err;
+    if (err)
+        return err;
+    for (mproc_process *child = children; child; child = child->next)
+        latecomers += watch(child) != MPROC_OK;
+    if (latecomers)
+        os_watcher_alarm(monitor, os_now() + UNWATCHED);
+    atomic_store(&slot_at(family.self)->monitors, true);
+    return MPROC_OK;
 }
 
 static mproc_err start_and_watch(mproc_process *orphan)
 {
     mproc_err err = start_monitor();
-    return err ? err : watch(orphan);
+    if (!err && (err = watch(orphan)))
+        atomic_store(&slot_at(family.self)->monitors, false); /* not of all, from now on */
+    return err;
 }
 
 /* Disowned first: a child that was just coming to life is then either gone or living, and
@@ -201,19 +209,37 @@ static void collect(mproc_process *child)
 
 /* ---- the monitor ---- */
 
+/* For want of descriptors or memory. */
+static void look_after_unwatched(mproc_process *child, mproc_err err)
+{
+    static bool warned;
+    if (!warned)
+        log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
+    warned = true;
+    collect(child);
+    if (child->ended)
+        process_release(child);
+}
+
 /* What most children never need, since they are joined before: being watched costs a descriptor
  * and a wake-up. */
 static void watch_latecomers(void)
 {
     os_mutex_lock(&lock);
-    for (mproc_process *child = newest; child && latecomers; child = child->previous) {
+    size_t unseen = monitor ? latecomers : 0;
+    for (mproc_process *child = newest, *previous; child && unseen; child = previous) {
+        previous = child->previous;
         if (child->watched)
             continue;
+        unseen--;
         mproc_err err = watch(child);
         if (err)
-            log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
-        latecomers--;
+            look_after_unwatched(child, err);
+        else
+            latecomers--;
     }
+    if (monitor && latecomers)
+        os_watcher_alarm(monitor, os_now() + UNWATCHED);
     os_mutex_unlock(&lock);
 }
 
@@ -299,6 +325,7 @@ mproc_err children_add(mproc_process *child)
         start_monitor(); /* without one, waiters look after its end by themselves, slowly */
     } else if (monitor && child->hooks) {
         err = watch(child);
+        child->watched = true; /* or about to be ended */
     } else if (monitor) {
         latecomers++;
         os_watcher_alarm(monitor, os_now() + SHORT_LIFE);
