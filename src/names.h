@@ -277,6 +277,15 @@
 #define spin_begin mproc__spin_begin
 #define spin_end mproc__spin_end
 
+/* family/waiters.h */
+#define waiters_await mproc__waiters_await
+#define waiters_close mproc__waiters_close
+#define waiters_join mproc__waiters_join
+#define waiters_leave mproc__waiters_leave
+#define waiters_notify mproc__waiters_notify
+#define waiters_sweep mproc__waiters_sweep
+#define waiters_wake mproc__waiters_wake
+
 /* sync/members.h */
 #define member_belongs mproc__member_belongs
 #define member_join mproc__member_join

@@ -7,6 +7,7 @@
 #define MPROC_VERSION_PATCH 0
 
 #include <mproc/barrier.h>
+#include <mproc/condition.h>
 #include <mproc/error.h>
 #include <mproc/event.h>
 #include <mproc/lock.h>

@@ -1,6 +1,7 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   nothing | spans ... | small blocks | objects | states | signals | places | slots | header
+ *   nothing | spans ... | small blocks | waiters | objects | states | signals | places | slots |
+ *   header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -19,6 +20,7 @@ typedef enum arena_table {
     ARENA_SIGNALS,
     ARENA_STATES,
     ARENA_OBJECTS,
+    ARENA_WAITERS,
     ARENA_BLOCKS,
     ARENA_TABLES
 } arena_table;

@@ -119,9 +119,11 @@ static inline uint64_t object_word(uint64_t id, uint64_t low)
     return object_generation(id) << OBJECT_WORD_BITS | low;
 }
 
+/* A forged handle may have more bits above than any generation: a word has no room for those. */
 static inline bool object_is(uint64_t id, object_type type)
 {
-    return (object_generation(id) & (OBJECT_TYPES - 1)) == (uint64_t)type;
+    const uint64_t none = ~((UINT64_C(1) << (64 - OBJECT_WORD_BITS)) - 1);
+    return (object_generation(id) & (none | (OBJECT_TYPES - 1))) == (uint64_t)type;
 }
 
 /* Whether a word that was read belongs to the object that the handle names. */

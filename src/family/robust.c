@@ -237,9 +237,11 @@ uint64_t robust_suspend(object *cell, uint64_t id, bool recursive)
 mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth)
 {
     mproc_err err;
-    do
+    do {
         err = robust_acquire(cell, id, recursive, MPROC_FOREVER);
-    while (err == MPROC_EINTR);
+        if (err == MPROC_EAGAIN)
+            os_yield();
+    } while (err == MPROC_EINTR || err == MPROC_EAGAIN);
     if (depth && (!err || err == MPROC_EOWNERDEAD))
         set_depth(cell, id, 0, depth);
     return err;

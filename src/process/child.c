@@ -33,11 +33,11 @@ static void leave(void)
     if (!returned || !family.parent)
         return;
     entry_free_record();
-    sync_leave();
+    bool clean = sync_leave();
     if (heap_was_used_by(family.self))
         heap_sweep(family.self, family.self);
     slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},
-                !children_have_orphans());
+                clean && !children_have_orphans());
 }
 
 static _Atomic bool left;

@@ -1,6 +1,7 @@
 #include <mproc/lock.h>
 
 #include "../family/robust.h"
+#include "../family/waiters.h"
 
 mproc_err mproc_lock_create(mproc_lock *lock)
 {
@@ -34,5 +35,8 @@ mproc_err mproc_lock_mark_consistent(mproc_lock lock)
 
 mproc_err mproc_lock_destroy(mproc_lock lock)
 {
-    return object_destroy(lock.id, OBJECT_LOCK);
+    mproc_err err = object_destroy(lock.id, OBJECT_LOCK);
+    if (!err)
+        waiters_wake(lock.id);
+    return err;
 }

@@ -1,6 +1,7 @@
 #include <mproc/rlock.h>
 
 #include "../family/robust.h"
+#include "../family/waiters.h"
 
 mproc_err mproc_rlock_create(mproc_rlock *rlock)
 {
@@ -34,5 +35,8 @@ mproc_err mproc_rlock_mark_consistent(mproc_rlock rlock)
 
 mproc_err mproc_rlock_destroy(mproc_rlock rlock)
 {
-    return object_destroy(rlock.id, OBJECT_RLOCK);
+    mproc_err err = object_destroy(rlock.id, OBJECT_RLOCK);
+    if (!err)
+        waiters_wake(rlock.id);
+    return err;
 }

@@ -1,6 +1,7 @@
 #include "sweep.h"
 
 #include "../family/robust.h"
+#include "../family/waiters.h"
 
 typedef struct departure {
     slot_id id;
@@ -58,10 +59,13 @@ static void sweep(slot_id id, bool clean)
 void sync_sweep(slot_id dead)
 {
     sweep(dead, false);
+    waiters_sweep(dead);
 }
 
-void sync_leave(void)
+bool sync_leave(void)
 {
-    if (objects_were_used())
-        sweep(family.self, true);
+    if (!objects_were_used())
+        return true;
+    sweep(family.self, true);
+    return waiters_close();
 }

@@ -7,8 +7,9 @@
 /* Of a proven dead process, before its slot is swept: no object is held by it afterwards, and
  * nobody sleeps because of it. Again does no harm. */
 void sync_sweep(slot_id dead);
-/* Of this process at its clean end; nothing to do when it has used no object. */
-void sync_leave(void);
+/* Of this process at its clean end; nothing to do when it has used no object. False: threads of it
+ * still wait, so that it has to be swept as well. */
+bool sync_leave(void);
 
 /* Of each type. `clean`: it has ended by itself. */
 void semaphore_sweep(object *cell, const slot *dead);

@@ -42,6 +42,9 @@ void host_kill(long long pid); /* as the system's own tools do it: nobody is ask
 /* What mproc_process_terminate sends, where that can be ignored. */
 void host_ignore_terminate(void);
 void host_stop_self(void); /* until somebody continues it; Windows: waits forever */
+/* Stops another process, until host_continue. False: this system cannot do that. */
+bool host_pause(long long pid);
+void host_continue(long long pid);
 /* How many processes were started with MPROC_TEST_MARK=mark in their environment, or descend from
  * such a one; on Windows: how many others run this program. -1: nobody can tell. */
 int host_count_marked(const char *mark);

@@ -163,21 +163,43 @@ bool host_is_ready(intptr_t sentinel, int timeout_ms)
     return poll(&polled, 1, timeout_ms) == 1 && !(polled.revents & POLLNVAL);
 }
 
-/* A zombie that its new parent has not taken notice of yet runs no more. */
-bool host_is_running(long long pid)
+/* As the system shows it; '?': it does not. */
+static char state_of(long long pid)
 {
     char name[64], text[512] = "";
-    if (kill((pid_t)pid, 0) && errno == ESRCH)
-        return false;
     snprintf(name, sizeof name, "/proc/%lld/stat", pid);
     FILE *file = fopen(name, "r");
     if (!file)
-        return access("/proc/self/stat", R_OK) != 0;
+        return access("/proc/self/stat", R_OK) ? '?' : 'X';
     size_t length = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[length] = '\0';
     const char *state = strrchr(text, ')');
-    return state && state[2] != 'Z' && state[2] != 'X';
+    return state && state[1] ? state[2] : '?';
+}
+
+/* A zombie that its new parent has not taken notice of yet runs no more. */
+bool host_is_running(long long pid)
+{
+    if (kill((pid_t)pid, 0) && errno == ESRCH)
+        return false;
+    char state = state_of(pid);
+    return state != 'Z' && state != 'X';
+}
+
+bool host_pause(long long pid)
+{
+    if (pid <= 1 || kill((pid_t)pid, SIGSTOP))
+        return false;
+    while (state_of(pid) != 'T' && state_of(pid) != '?')
+        host_nap(1);
+    return true;
+}
+
+void host_continue(long long pid)
+{
+    if (pid > 1)
+        kill((pid_t)pid, SIGCONT);
 }
 
 void host_kill(long long pid)

@@ -154,6 +154,17 @@ void host_stop_self(void)
     host_wait_forever();
 }
 
+bool host_pause(long long pid)
+{
+    (void)pid;
+    return false;
+}
+
+void host_continue(long long pid)
+{
+    (void)pid;
+}
+
 int host_count_marked(const char *mark)
 {
     char own[MAX_PATH];

@@ -1,7 +1,8 @@
 #include "operation.h"
 
 extern const operation heap_operations[], memory_operations[], lock_operations[],
-    rlock_operations[], semaphore_operations[], event_operations[], process_operations[];
+    rlock_operations[], semaphore_operations[], event_operations[], condition_operations[],
+    process_operations[];
 
 static const struct {
     const char *noun;
@@ -15,6 +16,7 @@ static const struct {
     {"rlock", rlock_operations, KIND_RLOCK},
     {"semaphore", semaphore_operations, 0},
     {"event", event_operations, 0},
+    {"condition", condition_operations, 0},
     {"process", process_operations, 0},
 };
 

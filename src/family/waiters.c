@@ -1,0 +1,363 @@
+#include "waiters.h"
+
+#include "../killpoint.h"
+#include "spin.h"
+
+enum { KIND_SHIFT = OBJECT_OWNER_BITS, COUNT_SHIFT = OBJECT_WORD_BITS, BATCH = 32 };
+
+typedef enum { FREE, CLAIMED, WAITING, NOTIFIED } kind;
+
+#define KINDS (UINT64_C(3) << KIND_SHIFT)
+#define OWNER (OBJECT_WORD_MASK & ~KINDS)
+#define COUNT (~OBJECT_WORD_MASK)
+
+static const int64_t beat = INT64_C(60000000000);
+
+/* ---- the state word ---- */
+
+static kind kind_of(uint64_t state)
+{
+    return (kind)((state & KINDS) >> KIND_SHIFT);
+}
+
+static uint64_t with_kind(uint64_t state, kind to)
+{
+    return to == FREE ? state & COUNT : (state & ~KINDS) | (uint64_t)to << KIND_SHIFT;
+}
+
+static bool swap(waiter *place, uint64_t from, uint64_t to)
+{
+    bool done = atomic_compare_exchange_strong(&place->state, &from, to);
+    killpoint();
+    return done;
+}
+
+/* Of the owner in a state: its slot's index is stored plus one, and so is the whole id. */
+static slot_id owner_of(uint64_t state)
+{
+    return (state & OWNER) - 1;
+}
+
+/* A child's end is told to its parent, which sweeps its places; the others are asked for. */
+static bool owner_is_gone(uint64_t state)
+{
+    slot_id id = owner_of(state);
+    uint32_t index = (uint32_t)(state & OBJECT_OWNER) - 1;
+    if (id == family.self)
+        return false;
+    return !slot_is(id, SLOT_LIVING) || (!family_is_guarded(index) && family_is_gone(index));
+}
+
+/* ---- the table ---- */
+
+/* The first place is nobody's: it holds how many have ever been in use, which only grows, and the
+ * next ticket. */
+static _Atomic uint64_t *high_mark(waiter *places)
+{
+    return &places[0].object;
+}
+
+static void raise_mark(waiter *places, uint64_t count)
+{
+    uint64_t now = atomic_load(high_mark(places));
+    while (now < count && !atomic_compare_exchange_weak(high_mark(places), &now, count)) {
+    }
+    killpoint();
+}
+
+typedef struct table {
+    waiter *places;
+    uint32_t count; /* places that may be in use; the first one is none of them */
+} table;
+
+static table look_at_table(void)
+{
+    uint32_t used;
+    waiter *places = arena_use_table(ARENA_WAITERS, 0, &used);
+    uint64_t high = places && used ? atomic_load(high_mark(places)) : 0;
+    return (table){places, high < used ? (uint32_t)high : used};
+}
+
+static bool is_there(uint64_t id)
+{
+    const object *cell = object_find(id);
+    return cell && object_matches(atomic_load(&cell->word), id);
+}
+
+static void ring(waiter *place)
+{
+    atomic_fetch_add(&place->wake, 1);
+    killpoint();
+    unpark(&place->wake, 1);
+    killpoint();
+}
+
+/* ---- waiting ---- */
+
+/* Who is about to end: see waiters_close. */
+static _Atomic uint64_t closed_for;
+
+static bool claim(waiter *place, uint64_t me, uint64_t *claimed)
+{
+    uint64_t state = atomic_load_explicit(&place->state, memory_order_relaxed);
+    *claimed = with_kind(((state & COUNT) + (UINT64_C(1) << COUNT_SHIFT)) | me, CLAIMED);
+    return kind_of(state) == FREE && swap(place, state, *claimed);
+}
+
+static waiter *claim_any(uint64_t me, uint64_t *claimed)
+{
+    static _Thread_local uint32_t last;
+    uint32_t used;
+    waiter *places = arena_use_table(ARENA_WAITERS, 1, &used);
+    if (places && last && last < used && claim(&places[last], me, claimed))
+        return &places[last];
+    for (uint32_t i = 1; places; i++) {
+        if (i >= used)
+            places = arena_use_table(ARENA_WAITERS, i + 1, &used);
+        if (places && claim(&places[i], me, claimed)) {
+            raise_mark(places, i + 1);
+            last = i;
+            return &places[i];
+        }
+    }
+    return NULL;
+}
+
+mproc_err waiters_join(waiting *wait, uint64_t id, uint64_t lock)
+{
+    const uint64_t me = atomic_load(&objects.me);
+    uint64_t claimed;
+    waiter *place = claim_any(me, &claimed);
+    if (!place)
+        return MPROC_EAGAIN;
+    if (atomic_load(&closed_for) == me) {
+        swap(place, claimed, with_kind(claimed, FREE));
+        return MPROC_ESTATE;
+    }
+    atomic_store(&place->object, id);
+    killpoint();
+    atomic_store(&place->lock, lock);
+    killpoint();
+    waiter *first = arena_use_table(ARENA_WAITERS, 0, NULL);
+    atomic_store(&place->ticket, atomic_fetch_add(&first->ticket, 1));
+    killpoint();
+    *wait = (waiting){place, with_kind(claimed, WAITING)};
+    swap(place, claimed, wait->state);
+    return MPROC_OK;
+}
+
+static mproc_err give_up(const waiting *wait, mproc_err err)
+{
+    return swap(wait->place, wait->state, with_kind(wait->state, FREE)) ? err : MPROC_OK;
+}
+
+static bool is_notified(const waiting *wait)
+{
+    return atomic_load(&wait->place->state) != wait->state;
+}
+
+static bool is_in_vain(const waiter *place)
+{
+    return !is_there(atomic_load(&place->object)) || !is_there(atomic_load(&place->lock));
+}
+
+static void look_after(uint64_t id);
+
+static mproc_err sleep_on(waiter *place, uint32_t seq, int64_t deadline)
+{
+    int64_t next_beat = os_now() + beat;
+    if (deadline <= next_beat)
+        return park(&place->wake, seq, deadline, family.self);
+    mproc_err err = park(&place->wake, seq, next_beat, family.self);
+    if (err != MPROC_ETIMEDOUT)
+        return err;
+    look_after(atomic_load(&place->object));
+    return MPROC_OK;
+}
+
+mproc_err waiters_await(const waiting *wait, int64_t deadline)
+{
+    spin looking = spin_begin();
+    bool slept = false;
+    for (;;) {
+        uint32_t seq = atomic_load(&wait->place->wake);
+        if (is_notified(wait)) {
+            spin_end(&looking, !slept);
+            return MPROC_OK;
+        }
+        if (deadline && !slept && spin_once(&looking))
+            continue;
+        if (is_in_vain(wait->place))
+            return give_up(wait, MPROC_ESTALE);
+        if (!deadline)
+            return give_up(wait, MPROC_ETIMEDOUT);
+        slept = true;
+        mproc_err err = sleep_on(wait->place, seq, deadline);
+        if (err) {
+            spin_end(&looking, false);
+            return give_up(wait, err);
+        }
+    }
+}
+
+void waiters_leave(const waiting *wait)
+{
+    uint64_t notified = with_kind(wait->state, NOTIFIED);
+    swap(wait->place, notified, with_kind(notified, FREE));
+}
+
+/* ---- notifying ---- */
+
+typedef struct choice {
+    waiter *place;
+    uint64_t state, ticket;
+} choice;
+
+/* In order of their tickets; `most` stay. */
+static uint32_t insert(choice *chosen, uint32_t count, uint32_t most, choice one)
+{
+    uint32_t i = count;
+    if (count == most && chosen[--i].ticket < one.ticket)
+        return count;
+    for (; i && chosen[i - 1].ticket > one.ticket; i--)
+        chosen[i] = chosen[i - 1];
+    chosen[i] = one;
+    return count < most ? count + 1 : count;
+}
+
+/* Whether the place waits for that, at the moment in which it had that state. */
+static bool waits_for(const waiter *place, uint64_t id, uint64_t *state)
+{
+    *state = atomic_load(&place->state);
+    return kind_of(*state) == WAITING && atomic_load(&place->object) == id;
+}
+
+static uint32_t choose_oldest(uint64_t id, choice *chosen, uint32_t most)
+{
+    const table all = look_at_table();
+    uint32_t count = 0;
+    for (uint32_t i = 1; i < all.count; i++) {
+        choice one = {.place = &all.places[i]};
+        if (!waits_for(one.place, id, &one.state))
+            continue;
+        one.ticket = atomic_load(&one.place->ticket);
+        count = insert(chosen, count, most, one);
+    }
+    return count;
+}
+
+/* False: it has left in the meantime, or its process is dead. */
+static bool notify(waiter *place, uint64_t state)
+{
+    if (owner_is_gone(state)) {
+        swap(place, state, with_kind(state, FREE));
+        return false;
+    }
+    if (!swap(place, state, with_kind(state, NOTIFIED)))
+        return false;
+    ring(place);
+    return true;
+}
+
+static void notify_all(uint64_t id)
+{
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        uint64_t state;
+        if (waits_for(&all.places[i], id, &state))
+            notify(&all.places[i], state);
+    }
+}
+
+void waiters_notify(uint64_t id, uint32_t count)
+{
+    choice chosen[BATCH];
+    if (count == UINT32_MAX) {
+        notify_all(id);
+        return;
+    }
+    while (count) {
+        uint32_t found = choose_oldest(id, chosen, count < BATCH ? count : BATCH);
+        if (!found)
+            return;
+        for (uint32_t i = 0; i < found; i++)
+            count -= notify(chosen[i].place, chosen[i].state);
+    }
+}
+
+void waiters_wake(uint64_t id)
+{
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        waiter *place = &all.places[i];
+        if (kind_of(atomic_load(&place->state)) == WAITING &&
+            (atomic_load(&place->object) == id || atomic_load(&place->lock) == id))
+            ring(place);
+    }
+}
+
+/* ---- after an end ---- */
+
+/* First handed on, then gone: killed in between, one is notified too many. */
+static void free_dead(waiter *place, uint64_t state)
+{
+    if (kind_of(state) == NOTIFIED)
+        waiters_notify(atomic_load(&place->object), 1);
+    swap(place, state, with_kind(state, FREE));
+}
+
+/* Its waiting places are free before any notification is handed on: none of them gets it. */
+static void free_places_of(slot_id dead, bool notified)
+{
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        uint64_t state = atomic_load(&all.places[i].state);
+        if (kind_of(state) != FREE && owner_of(state) == dead &&
+            (kind_of(state) == NOTIFIED) == notified)
+            free_dead(&all.places[i], state);
+    }
+}
+
+/* What the dead one has begun: to notify somebody, or to destroy what he waits for. */
+static void wake_forgotten(void)
+{
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        waiter *place = &all.places[i];
+        kind now = kind_of(atomic_load(&place->state));
+        if (now == NOTIFIED || (now == WAITING && is_in_vain(place)))
+            ring(place);
+    }
+}
+
+void waiters_sweep(slot_id dead)
+{
+    free_places_of(dead, false);
+    free_places_of(dead, true);
+    wake_forgotten();
+}
+
+/* For a process whose end nobody is told of. */
+static void look_after(uint64_t id)
+{
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        waiter *place = &all.places[i];
+        uint64_t state = atomic_load(&place->state);
+        if (kind_of(state) == NOTIFIED && atomic_load(&place->object) == id && owner_is_gone(state))
+            free_dead(place, state);
+    }
+}
+
+bool waiters_close(void)
+{
+    const uint64_t me = atomic_load(&objects.me);
+    atomic_store(&closed_for, me);
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
+        uint64_t state = atomic_load(&all.places[i].state);
+        if (kind_of(state) != FREE && (state & OWNER) == me)
+            return false;
+    }
+    return true;
+}
