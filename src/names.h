@@ -311,22 +311,17 @@
 #define bell_sleep mproc__bell_sleep
 
 /* data/ends.h */
-#define end_commit mproc__end_commit
-#define end_look mproc__end_look
-#define end_mark mproc__end_mark
-#define end_seen mproc__end_seen
 #define ends_create mproc__ends_create
 #define ends_destroy mproc__ends_destroy
-#define ends_exist mproc__ends_exist
 #define ends_find mproc__ends_find
 #define ends_grow mproc__ends_grow
-#define ends_lock mproc__ends_lock
-#define ends_ring mproc__ends_ring
+#define ends_lock_slowly mproc__ends_lock_slowly
 #define ends_sweep mproc__ends_sweep
-#define ends_unlock mproc__ends_unlock
 
 /* data/ring.h */
 #define ring_copy mproc__ring_copy
+#define ring_expect mproc__ring_expect
+#define ring_expect_room mproc__ring_expect_room
 #define ring_need mproc__ring_need
 #define ring_read mproc__ring_read
 #define ring_write mproc__ring_write

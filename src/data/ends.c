@@ -23,13 +23,7 @@ static end part(const object *queue, int which)
     return (end){object_find(id), id};
 }
 
-bool ends_exist(const ends *q, uint64_t *word)
-{
-    *word = atomic_load(&q->queue->word);
-    return object_matches(*word, q->id);
-}
-
-mproc_err ends_find(uint64_t id, ends *q)
+static mproc_err find_parts(uint64_t id, ends *q)
 {
     mproc_err err = object_check(id, OBJECT_QUEUE, &q->queue);
     if (err)
@@ -44,34 +38,26 @@ mproc_err ends_find(uint64_t id, ends *q)
     return object_matches(word, id) && ends_exist(q, &word) ? MPROC_OK : MPROC_ESTALE;
 }
 
-/* ---- marks ---- */
-
-mark end_mark(const end *one)
+/* The queues that a thread has used last: their parts stay what they are as long as they exist. */
+const ends *ends_find(uint64_t id, mproc_err *err)
 {
-    return mark_of(atomic_load_explicit(&one->cell->field[END_MARK], memory_order_relaxed));
-}
-
-void end_commit(const end *one, mark m)
-{
-    atomic_store_explicit(&one->cell->field[END_MARK], mark_word(m), memory_order_release);
-    killpoint();
-}
-
-mark end_seen(const end *one)
-{
-    return mark_of(atomic_load_explicit(&one->cell->field[END_SEEN], memory_order_relaxed));
-}
-
-mark end_look(const end *one, const end *other)
-{
-    uint64_t word = atomic_load_explicit(&other->cell->field[END_MARK], memory_order_acquire);
-    atomic_store_explicit(&one->cell->field[END_SEEN], word, memory_order_relaxed);
-    return mark_of(word);
-}
-
-ring *ends_ring(const ends *q)
-{
-    return arena_at(atomic_load_explicit(&q->queue->block, memory_order_relaxed));
+    enum { KNOWN = 8 };
+    static _Thread_local struct {
+        uint64_t me; /* after a fork, somebody else */
+        ends q;
+    } known[KNOWN];
+    uint64_t word, me = atomic_load_explicit(&objects.me, memory_order_relaxed);
+    ends *q = &known[id % KNOWN].q;
+    *err = MPROC_OK;
+    if (q->id == id && known[id % KNOWN].me == me && me && ends_exist(q, &word))
+        return q;
+    *q = (ends){0};
+    if ((*err = find_parts(id, q))) {
+        *q = (ends){0};
+        return NULL;
+    }
+    known[id % KNOWN].me = objects.me;
+    return q;
 }
 
 /* ---- recovery ---- */
@@ -142,11 +128,6 @@ static mproc_err lock_one(const ends *q, const end *one, int64_t deadline)
     return MPROC_ESTALE;
 }
 
-static void unlock_one(const end *one)
-{
-    robust_release(one->cell, one->id, false);
-}
-
 /* Holds both; a lock that is not marked consistent yet has the next one do all this again. */
 static mproc_err lock_both_and_recover(const ends *q, int64_t deadline)
 {
@@ -156,7 +137,7 @@ static mproc_err lock_both_and_recover(const ends *q, int64_t deadline)
         return err;
     err = lock_one(q, &q->head, deadline);
     if (err && err != MPROC_EOWNERDEAD) {
-        unlock_one(&q->tail);
+        ends_unlock(&q->tail);
         return err;
     }
     if (dead || err)
@@ -170,33 +151,19 @@ static mproc_err lock_and_recover(const ends *q, const end *one, int64_t deadlin
 {
     mproc_err err = lock_both_and_recover(q, deadline);
     if (!err)
-        unlock_one(one == &q->tail ? &q->head : &q->tail);
+        ends_unlock(one == &q->tail ? &q->head : &q->tail);
     return err;
 }
 
-mproc_err ends_lock(const ends *q, const end *one, int64_t deadline)
+mproc_err ends_lock_slowly(const ends *q, const end *one, int64_t deadline)
 {
-    uint64_t word = object_word(one->id, 0);
-    if (!atomic_compare_exchange_strong_explicit(&one->cell->word, &word, word | robust_me(false),
-                                                 memory_order_seq_cst, memory_order_relaxed)) {
-        int64_t patience = os_now() + PATIENCE;
-        int64_t until = deadline > patience ? deadline : patience;
-        mproc_err err = lock_one(q, one, until);
-        if (err != MPROC_EOWNERDEAD)
-            return err;
-        unlock_one(one);
-        return lock_and_recover(q, one, until);
-    }
-    killpoint();
-    if (ends_exist(q, &word))
-        return MPROC_OK;
-    unlock_one(one);
-    return MPROC_ESTALE;
-}
-
-void ends_unlock(const end *one)
-{
-    unlock_one(one);
+    int64_t patience = os_now() + PATIENCE;
+    int64_t until = deadline > patience ? deadline : patience;
+    mproc_err err = lock_one(q, one, until);
+    if (err != MPROC_EOWNERDEAD)
+        return err;
+    ends_unlock(one);
+    return lock_and_recover(q, one, until);
 }
 
 /* ---- growing ---- */
@@ -238,7 +205,7 @@ mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline)
         recover(q);
         robust_mark_consistent(q->head.cell, q->head.id, false);
     }
-    unlock_one(&q->head);
+    ends_unlock(&q->head);
     return err;
 }
 
@@ -311,18 +278,19 @@ static bool take_for_good(const end *one, int64_t deadline, bool *dead)
 
 mproc_err ends_destroy(uint64_t id)
 {
-    ends q;
-    mproc_err err = ends_find(id, &q);
-    if (err || (err = object_begin_end(id, OBJECT_QUEUE, &q.queue)))
+    mproc_err err;
+    object *queue;
+    const ends *q = ends_find(id, &err);
+    if (err || (err = object_begin_end(id, OBJECT_QUEUE, &queue)))
         return err;
     bool dead = false;
-    take_for_good(&q.tail, OS_FOREVER, &dead);
-    take_for_good(&q.head, OS_FOREVER, &dead);
+    take_for_good(&q->tail, OS_FOREVER, &dead);
+    take_for_good(&q->head, OS_FOREVER, &dead);
     if (dead)
-        recover(&q);
-    empty_out(&q);
-    destroy_parts(q.queue);
-    object_end(q.queue);
+        recover(q);
+    empty_out(q);
+    destroy_parts(queue);
+    object_end(queue);
     return MPROC_OK;
 }
 

@@ -10,6 +10,7 @@
 #define MPROC_DATA_ENDS_H
 
 #include "../family/robust.h"
+#include "../killpoint.h"
 #include "bell.h"
 #include "ring.h"
 
@@ -31,23 +32,66 @@ typedef struct ends {
     end items, room; /* bells */
 } ends;
 
-/* MPROC_ESTALE, and the errors of family_enter. */
-mproc_err ends_find(uint64_t id, ends *q);
+/* Its own until the thread's next call. NULL: *err is MPROC_ESTALE, or one of family_enter. */
+const ends *ends_find(uint64_t id, mproc_err *err);
 /* Whether it is still that queue; *word: its flags. */
-bool ends_exist(const ends *q, uint64_t *word);
+static inline bool ends_exist(const ends *q, uint64_t *word)
+{
+    *word = atomic_load_explicit(&q->queue->word, memory_order_acquire);
+    return object_matches(*word, q->id);
+}
 
+static inline void ends_unlock(const end *one)
+{
+    robust_release(one->cell, one->id, false);
+    killpoint();
+}
+
+mproc_err ends_lock_slowly(const ends *q, const end *one, int64_t deadline);
 /* Recovers what a dead holder has left. A lock held by another for more than a moment: waits until
  * the deadline, but at least a second. MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR, MPROC_EAGAIN. */
-mproc_err ends_lock(const ends *q, const end *one, int64_t deadline);
-void ends_unlock(const end *one);
+static inline mproc_err ends_lock(const ends *q, const end *one, int64_t deadline)
+{
+    uint64_t word = object_word(one->id, 0);
+    if (!atomic_compare_exchange_strong_explicit(&one->cell->word, &word, word | robust_me(false),
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return ends_lock_slowly(q, one, deadline);
+    killpoint();
+    if (ends_exist(q, &word))
+        return MPROC_OK;
+    ends_unlock(one);
+    return MPROC_ESTALE;
+}
 
-mark end_mark(const end *one);
-void end_commit(const end *one, mark m);
+static inline mark end_mark(const end *one)
+{
+    return mark_of(atomic_load_explicit(&one->cell->field[END_MARK], memory_order_relaxed));
+}
+
+static inline void end_commit(const end *one, mark m)
+{
+    atomic_store_explicit(&one->cell->field[END_MARK], mark_word(m), memory_order_release);
+    killpoint();
+}
+
 /* The other end's, from `one`'s own memory; and as it is now. */
-mark end_seen(const end *one);
-mark end_look(const end *one, const end *other);
+static inline mark end_seen(const end *one)
+{
+    return mark_of(atomic_load_explicit(&one->cell->field[END_SEEN], memory_order_relaxed));
+}
 
-ring *ends_ring(const ends *q);
+static inline mark end_look(const end *one, const end *other)
+{
+    uint64_t word = atomic_load_explicit(&other->cell->field[END_MARK], memory_order_acquire);
+    atomic_store_explicit(&one->cell->field[END_SEEN], word, memory_order_relaxed);
+    return mark_of(word);
+}
+
+static inline ring *ends_ring(const ends *q)
+{
+    return arena_at(atomic_load_explicit(&q->queue->block, memory_order_relaxed));
+}
+
 /* Under the tail's lock: a ring with room for so many units behind `tail`, which is its mark or lies
  * behind that. MPROC_ENOMEM; and those of ends_lock. */
 mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline);

@@ -58,6 +58,7 @@ static mproc_err append(const ends *q, const parcel *p, mark *tail, int64_t dead
             head = end_look(&q->tail, &q->head); /* the other end goes on meanwhile */
         }
     }
+    ring_expect_room(ends_ring(q), head, *tail);
     if (p->block) {
         heap_link(p->block, family.self, object_tag(q->id));
         killpoint();
@@ -89,15 +90,42 @@ static mproc_err try_put(const ends *q, const parcel *parcels, size_t count, siz
     return err;
 }
 
+/* How often this thread has waited at one kind of end without having been at the other kind. Who
+ * only takes, or only puts, keeps nobody waiting for an answer. */
+static _Thread_local struct {
+    unsigned puts, gets;
+} streak;
+
+/* Whether something comes while it is looked for. Ever more seldom: each look takes a line of the
+ * cache from the one that is waited for; and the one that only takes gets more at a time. */
+static bool look_for(const ends *q, bool (*is_missing)(const ends *q), unsigned in_a_row,
+                     const bell_wait *wait, spin *looking)
+{
+    enum { MANY = 4, SELDOM = 16, VERY_SELDOM = 1024 };
+    unsigned gap = in_a_row > MANY ? VERY_SELDOM : 1;
+    if (wait->deadline == 0 || wait->slept)
+        return !is_missing(q);
+    for (;;) {
+        for (unsigned i = 0; i < gap; i++) {
+            if (!spin_once(looking))
+                return !is_missing(q);
+        }
+        if (!is_missing(q))
+            return true;
+        gap = gap < SELDOM ? gap * 2 : gap;
+    }
+}
+
 static bool looks_full(const ends *q)
 {
     return !has_room(q, end_mark(&q->tail), end_mark(&q->head));
 }
 
-static mproc_err put_all(const ends *q, const parcel *parcels, size_t count, size_t *done,
-                         int64_t deadline)
+static mproc_err put_and_wait(const ends *q, const parcel *parcels, size_t count, size_t *done,
+                              int64_t deadline)
 {
     bell_wait wait = {.bell = q->room.cell, .id = q->room.id, .deadline = deadline};
+    streak.puts++;
     spin looking = spin_begin();
     mproc_err err;
     for (;;) {
@@ -105,17 +133,14 @@ static mproc_err put_all(const ends *q, const parcel *parcels, size_t count, siz
         err = try_put(q, parcels + *done, count - *done, done, deadline);
         if (err != MPROC_EFULL)
             break;
-        while (deadline && !wait.slept && spin_once(&looking) && looks_full(q)) {
-        }
-        if (!looks_full(q))
+        if (look_for(q, looks_full, streak.puts, &wait, &looking))
             continue;
         if ((err = bell_sleep(&wait))) {
             err = err == MPROC_ETIMEDOUT ? MPROC_EFULL : err;
             break;
         }
     }
-    if (looking.done)
-        spin_end(&looking, !wait.slept);
+    spin_end(&looking, !wait.slept);
     bell_pass(&wait, !looks_full(q));
     return err;
 }
@@ -123,12 +148,15 @@ static mproc_err put_all(const ends *q, const parcel *parcels, size_t count, siz
 static mproc_err put(mproc_queue queue, const parcel *parcels, size_t count, size_t *done,
                      int timeout_ms)
 {
-    ends q;
+    mproc_err err;
     int64_t deadline;
-    mproc_err err = ends_find(queue.id, &q);
-    if (!err)
-        err = park_deadline(timeout_ms, &deadline);
-    return err ? err : put_all(&q, parcels, count, done, deadline);
+    const ends *q = ends_find(queue.id, &err);
+    streak.gets = 0;
+    if (err || (err = timeout_ms < MPROC_FOREVER ? MPROC_EINVAL : MPROC_OK) ||
+        (err = try_put(q, parcels, count, done, 0)) != MPROC_EFULL || timeout_ms == 0)
+        return err;
+    err = park_deadline(timeout_ms, &deadline);
+    return err ? err : put_and_wait(q, parcels, count, done, deadline);
 }
 
 /* Copied before the lock is taken. */
@@ -228,6 +256,7 @@ static mproc_err take(const ends *q, mark *head, delivery *d)
     if (!d->lend && found.size > d->capacity)
         return MPROC_EMSGSIZE;
     mproc_err err = MPROC_OK;
+    ring_expect(ends_ring(q), found.next, tail);
     if (found.data)
         err = copy_out(&found, d);
     else
@@ -303,9 +332,10 @@ static mproc_err try_get(const ends *q, deliveries *all, int64_t deadline)
     return all->sizes ? take_many(q, all, deadline) : take_one(q, &all->one, deadline);
 }
 
-static mproc_err get_any(const ends *q, deliveries *all, int64_t deadline)
+static mproc_err get_and_wait(const ends *q, deliveries *all, int64_t deadline)
 {
     bell_wait wait = {.bell = q->items.cell, .id = q->items.id, .deadline = deadline};
+    streak.gets++;
     spin looking = spin_begin();
     mproc_err err;
     for (;;) {
@@ -313,29 +343,29 @@ static mproc_err get_any(const ends *q, deliveries *all, int64_t deadline)
         err = try_get(q, all, deadline);
         if (err != MPROC_EEMPTY)
             break;
-        while (deadline && !wait.slept && spin_once(&looking) && looks_empty(q)) {
-        }
-        if (!looks_empty(q))
+        if (look_for(q, looks_empty, streak.gets, &wait, &looking))
             continue;
         if ((err = bell_sleep(&wait))) {
             err = err == MPROC_ETIMEDOUT ? MPROC_EEMPTY : err;
             break;
         }
     }
-    if (looking.done)
-        spin_end(&looking, !wait.slept);
+    spin_end(&looking, !wait.slept);
     bell_pass(&wait, !looks_empty(q));
     return err;
 }
 
 static mproc_err get(mproc_queue queue, deliveries *all, int timeout_ms)
 {
-    ends q;
+    mproc_err err;
     int64_t deadline;
-    mproc_err err = ends_find(queue.id, &q);
-    if (!err)
-        err = park_deadline(timeout_ms, &deadline);
-    return err ? err : get_any(&q, all, deadline);
+    const ends *q = ends_find(queue.id, &err);
+    streak.puts = 0;
+    if (err || (err = timeout_ms < MPROC_FOREVER ? MPROC_EINVAL : MPROC_OK) ||
+        (err = try_get(q, all, 0)) != MPROC_EEMPTY || timeout_ms == 0)
+        return err;
+    err = park_deadline(timeout_ms, &deadline);
+    return err ? err : get_and_wait(q, all, deadline);
 }
 
 /* Outside of the lock: a large one is this process's by now. */
@@ -382,14 +412,14 @@ mproc_err mproc_queue_get_many(mproc_queue queue, void *buffer, size_t capacity,
 
 mproc_err mproc_queue_reserve(mproc_queue queue, size_t size, mproc_loan *loan)
 {
-    ends q;
     uint64_t word;
     arena_ref block;
-    mproc_err err = loan && size ? ends_find(queue.id, &q) : MPROC_EINVAL;
+    if (!loan || !size)
+        return MPROC_EINVAL;
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
     if (!err)
-        err = !ends_exist(&q, &word) ? MPROC_ESTALE
-              : word & QUEUE_CLOSED  ? MPROC_ECLOSED
-                                     : MPROC_OK;
+        err = !ends_exist(q, &word) ? MPROC_ESTALE : word & QUEUE_CLOSED ? MPROC_ECLOSED : MPROC_OK;
     if (!err && !(err = heap_alloc(size, family.self, &block)))
         *loan = (mproc_loan){arena_at(block), size, block};
     return err;
@@ -434,14 +464,14 @@ void mproc_loan_release(mproc_loan *loan)
 
 static mproc_err count(mproc_queue queue, size_t *items, bool *full)
 {
-    ends q;
     uint64_t word;
-    mproc_err err = ends_find(queue.id, &q);
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
     if (err)
         return err;
-    mark head = end_mark(&q.head), tail = end_mark(&q.tail);
-    uint32_t most = atomic_load(&q.queue->number);
-    if (!ends_exist(&q, &word))
+    mark head = end_mark(&q->head), tail = end_mark(&q->tail);
+    uint32_t most = atomic_load(&q->queue->number);
+    if (!ends_exist(q, &word))
         return MPROC_ESTALE;
     *items = tail.items - head.items;
     *full = *items >= most;
@@ -471,20 +501,20 @@ bool mproc_queue_is_full(mproc_queue queue)
 /* Each one that wakes and finds it closed wakes the next. */
 mproc_err mproc_queue_close(mproc_queue queue)
 {
-    ends q;
-    mproc_err err = ends_find(queue.id, &q);
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
     if (err)
         return err;
-    object_touch(q.items.cell);
-    object_touch(q.room.cell);
-    uint64_t word = atomic_load(&q.queue->word);
+    object_touch(q->items.cell);
+    object_touch(q->room.cell);
+    uint64_t word = atomic_load(&q->queue->word);
     do {
         if (!object_matches(word, queue.id))
             return MPROC_ESTALE;
-    } while (!atomic_compare_exchange_weak(&q.queue->word, &word, word | QUEUE_CLOSED));
+    } while (!atomic_compare_exchange_weak(&q->queue->word, &word, word | QUEUE_CLOSED));
     killpoint();
-    object_wake(q.items.cell, UINT32_MAX);
-    object_wake(q.room.cell, UINT32_MAX);
+    object_wake(q->items.cell, UINT32_MAX);
+    object_wake(q->room.cell, UINT32_MAX);
     return MPROC_OK;
 }
 
@@ -506,22 +536,22 @@ static void wake_joiners(const ends *q)
 
 mproc_err mproc_queue_task_done(mproc_queue queue)
 {
-    ends q;
     uint64_t word;
-    mproc_err err = ends_find(queue.id, &q);
-    if (err || (err = ends_lock(&q, &q.head, 0)))
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
+    if (err || (err = ends_lock(q, &q->head, 0)))
         return err;
     bool finished = false;
-    if (all_done(&q)) {
+    if (all_done(q)) {
         err = MPROC_ERANGE;
     } else {
-        ends_ring(&q)->done++;
+        ends_ring(q)->done++;
         killpoint();
-        finished = all_done(&q);
+        finished = all_done(q);
     }
-    ends_unlock(&q.head);
-    if (finished && ends_exist(&q, &word) && word & QUEUE_JOINERS)
-        wake_joiners(&q);
+    ends_unlock(&q->head);
+    if (finished && ends_exist(q, &word) && word & QUEUE_JOINERS)
+        wake_joiners(q);
     return err;
 }
 
@@ -538,24 +568,24 @@ static mproc_err look_whether_done(const ends *q, bool *done)
 /* Looks once more between the flag and the sleep: whoever finishes the last one sees the flag. */
 mproc_err mproc_queue_join(mproc_queue queue, int timeout_ms)
 {
-    ends q;
     int64_t deadline;
-    mproc_err err = ends_find(queue.id, &q);
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
     if (!err)
         err = park_deadline(timeout_ms, &deadline);
     for (bool done, armed = false; !err; armed = !armed) {
-        uint32_t seq = atomic_load(&q.queue->seq);
+        uint32_t seq = atomic_load(&q->queue->seq);
         uint64_t word;
-        if ((err = look_whether_done(&q, &done)) || done)
+        if ((err = look_whether_done(q, &done)) || done)
             break;
         if (deadline == 0)
             return MPROC_ETIMEDOUT;
-        if (!ends_exist(&q, &word))
+        if (!ends_exist(q, &word))
             return MPROC_ESTALE;
         if (!armed)
-            atomic_compare_exchange_strong(&q.queue->word, &word, word | QUEUE_JOINERS);
+            atomic_compare_exchange_strong(&q->queue->word, &word, word | QUEUE_JOINERS);
         else
-            err = park(&q.queue->seq, seq, deadline, family.self);
+            err = park(&q->queue->seq, seq, deadline, family.self);
     }
     return err;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "../prefetch.h"
+
 /* The first unit of a record: kind << 62 | size in bytes; of a pad, in units: it may have come from a
  * smaller ring, whose end lay elsewhere. */
 enum { INLINE = 1, BLOCK = 2, PAD = 3, KIND_SHIFT = 62 };
@@ -102,4 +104,24 @@ void ring_copy(ring *to, const ring *from, mark head, mark tail)
 uint32_t ring_need(size_t size)
 {
     return 2 * (size <= RING_INLINE ? units_of(size) : 2);
+}
+
+/* The other side has these lines in its cache, and fetching them one by one, each when it is needed,
+ * is what a stream of small messages would wait for. Not beyond what the other side has left. */
+enum { AHEAD = 48, LINE = 8 };
+
+void ring_expect(const ring *r, mark head, mark tail)
+{
+    if (tail.place - head.place < AHEAD + 2 * LINE)
+        return;
+    prefetch_to_read(&r->unit[at(r, head.place + AHEAD)]);
+    prefetch_to_read(&r->unit[at(r, head.place + AHEAD + LINE)]);
+}
+
+void ring_expect_room(const ring *r, mark head, mark tail)
+{
+    if (r->units - (tail.place - head.place) < AHEAD + 2 * LINE)
+        return;
+    prefetch_to_write(&r->unit[at(r, tail.place + AHEAD)]);
+    prefetch_to_write(&r->unit[at(r, tail.place + AHEAD + LINE)]);
 }

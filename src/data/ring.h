@@ -58,6 +58,9 @@ bool ring_write_block(ring *r, mark head, mark *tail, arena_ref block, size_t si
 bool ring_read(const ring *r, mark head, mark tail, record *found);
 /* All that lies between the marks, into one of more units. */
 void ring_copy(ring *to, const ring *from, mark head, mark tail);
+/* The next few will be read, or written. */
+void ring_expect(const ring *r, mark head, mark tail);
+void ring_expect_room(const ring *r, mark head, mark tail);
 /* Units that one more message may need, at most. */
 uint32_t ring_need(size_t size);
 
