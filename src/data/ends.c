@@ -49,13 +49,11 @@ const ends *ends_find(uint64_t id, mproc_err *err)
     uint64_t word, me = atomic_load_explicit(&objects.me, memory_order_relaxed);
     ends *q = &known[id % KNOWN].q;
     *err = MPROC_OK;
-    if (q->id == id && known[id % KNOWN].me == me && me && ends_exist(q, &word))
+    if (me && known[id % KNOWN].me == me && q->id == id && ends_exist(q, &word))
         return q;
-    *q = (ends){0};
-    if ((*err = find_parts(id, q))) {
-        *q = (ends){0};
+    known[id % KNOWN].me = 0;
+    if ((*err = find_parts(id, q)))
         return NULL;
-    }
     known[id % KNOWN].me = objects.me;
     return q;
 }
