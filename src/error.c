@@ -44,6 +44,9 @@ const char *mproc_strerror(mproc_err err)
         [-MPROC_ENOTOWNER] = "the caller does not hold it",
         [-MPROC_EEMPTY] = "empty",
         [-MPROC_EFULL] = "full",
+        [-MPROC_EEOF] = "the other side has closed, and everything is read",
+        [-MPROC_ENOTHELD] = "this process does not hold the connection",
+        [-MPROC_EPROTO] = "what came is not a message",
     };
     /* The enum's type may be unsigned, and the number may come from anywhere. */
     long long index = -(long long)(int)err;

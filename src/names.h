@@ -196,6 +196,15 @@
 #define gate_leave mproc__gate_leave
 #define gate_open mproc__gate_open
 
+/* family/holding.h */
+#define holding_add mproc__holding_add
+#define holding_close mproc__holding_close
+#define holding_enter mproc__holding_enter
+#define holding_leave mproc__holding_leave
+#define holding_receive mproc__holding_receive
+#define holdings_after_fork mproc__holdings_after_fork
+#define holdings_begin mproc__holdings_begin
+
 /* family/log.h */
 #define log_complain mproc__log_complain
 #define log_get_level mproc__log_get_level

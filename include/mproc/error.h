@@ -37,7 +37,10 @@ typedef enum mproc_err {
     MPROC_EOWNERDEAD = -23,
     MPROC_ENOTOWNER = -24, /* the caller does not hold it */
     MPROC_EEMPTY = -25,    /* nothing is there to take */
-    MPROC_EFULL = -26      /* no room for more */
+    MPROC_EFULL = -26,     /* no room for more */
+    MPROC_EEOF = -27,      /* the other side of a connection is gone, and all it sent is read */
+    MPROC_ENOTHELD = -28,  /* a connection that this process was not given, or has closed */
+    MPROC_EPROTO = -29     /* what came over a connection is not what mproc sends */
 } mproc_err;
 
 /* Names an error in one English sentence without a full stop.

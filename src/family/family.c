@@ -4,6 +4,7 @@
 
 #include "gate.h"
 #include "heap.h"
+#include "holding.h"
 #include "log.h"
 #include "object.h"
 #include "park.h"
@@ -36,6 +37,7 @@ static void begin_membership(void)
     line = (os_lifeline){OS_NO_HANDLE, OS_NO_HANDLE};
     os_mutex_init(&line_lock);
     gate_init();
+    holdings_begin();
     os_on_fork(in_forked_child);
 }
 

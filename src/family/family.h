@@ -15,6 +15,7 @@ typedef struct family_state {
     bool guarded;       /* mproc_main_guard has been called */
     _Atomic int method; /* mproc_start_method: the program's choice, or DEFAULT */
     bool interruptible;
+    _Atomic bool holds; /* this process: see holding.h; asked before that is touched */
     /* Of a higher floor: called when this process has made a shared object, for then the ends of
      * its children matter at once. Or NULL. */
     void (*_Atomic on_share)(void);

@@ -220,13 +220,13 @@ static void higher_level_hides_the_lower_ones(void **state)
 static void every_error_has_a_sentence(void **state)
 {
     (void)state;
-    for (int err = MPROC_OK; err >= MPROC_EFULL; err--) {
+    for (int err = MPROC_OK; err >= MPROC_EPROTO; err--) {
         const char *text = mproc_strerror((mproc_err)err);
         assert_non_null(text);
         assert_string_not_equal(text, "unknown error");
         assert_true(strlen(text) > 1 && text[strlen(text) - 1] != '.');
     }
-    assert_string_equal(mproc_strerror((mproc_err)(MPROC_EFULL - 1)), "unknown error");
+    assert_string_equal(mproc_strerror((mproc_err)(MPROC_EPROTO - 1)), "unknown error");
     assert_string_equal(mproc_strerror((mproc_err)1), "unknown error");
 }
 

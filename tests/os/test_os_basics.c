@@ -45,14 +45,14 @@ static void a_machine_has_a_processor_and_memory(void **state)
 static void every_error_has_a_sentence_of_its_own(void **state)
 {
     (void)state;
-    for (int err = MPROC_OK; err >= MPROC_EFULL; err--) {
+    for (int err = MPROC_OK; err >= MPROC_EPROTO; err--) {
         assert_string_not_equal(mproc_strerror((mproc_err)err), "unknown error");
         assert_true(strlen(mproc_strerror((mproc_err)err)) > 0);
         for (int other = MPROC_OK; other > err; other--)
             assert_string_not_equal(mproc_strerror((mproc_err)err),
                                     mproc_strerror((mproc_err)other));
     }
-    const int strange[] = {1, MPROC_EFULL - 1, -1000, INT_MAX, INT_MIN};
+    const int strange[] = {1, MPROC_EPROTO - 1, -1000, INT_MAX, INT_MIN};
     for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++)
         assert_string_equal(mproc_strerror((mproc_err)strange[i]), "unknown error");
 }
