@@ -11,6 +11,7 @@
 
 #include "family/object.h"
 #include "family/park.h"
+#include "host.h"
 
 #define MILLISECOND INT64_C(1000000)
 
@@ -72,7 +73,7 @@ static int be_victim(void *args, size_t size)
     op->act(s);
     atomic_store(&s->done, 1);
     method.end();
-    drive_end_self();
+    host_end_self();
     return 0;
 }
 
@@ -116,7 +117,7 @@ static int be_reaper(void *args, size_t size)
     mproc_process_join(victim, MPROC_FOREVER);
     atomic_store(&s->second_done, 1);
     method.end();
-    drive_end_self();
+    host_end_self();
     return 0;
 }
 
@@ -149,6 +150,7 @@ static measures measure_again(scene *s, uint32_t slots)
     const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
     measures now = measure();
     while (now.slots > slots && os_now() < end) {
+        host_reap_orphans();
         scene_nap(s);
         now = measure();
     }
@@ -177,8 +179,10 @@ static void await_sweep(slot_id id)
 {
     const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
     scene *s = arena_at(scene_ref);
-    while (is_in_use(id) && os_now() < end)
+    while (is_in_use(id) && os_now() < end) {
+        host_reap_orphans();
         scene_nap(s);
+    }
     EXPECT(!is_in_use(id));
 }
 
@@ -327,6 +331,7 @@ int drive_set_up(void **state)
         return 1;
     memset(arena_at(scene_ref), 0, sizeof(scene));
     companions_start(scene_ref);
+    host_adopt_orphans();
     return 0;
 }
 

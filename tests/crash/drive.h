@@ -21,7 +21,6 @@ typedef struct kill_method {
 } kill_method;
 
 extern const kill_method method;  /* of this program */
-extern void drive_end_self(void); /* as kill -9 does it */
 
 typedef struct drive_options {
     bool recovery;

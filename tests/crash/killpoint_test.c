@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "drive.h"
+#include "host.h"
 #include "killpoint.h"
 
 static _Atomic uint32_t left;
@@ -14,7 +15,7 @@ static _Atomic uint32_t left;
 static void count_down(void)
 {
     if (atomic_fetch_sub(&left, 1) == 0)
-        drive_end_self();
+        host_end_self();
 }
 
 static void nothing(void)

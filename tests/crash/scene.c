@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "family/park.h"
+#include "host.h"
 
 #define MILLISECOND INT64_C(1000000)
 
@@ -234,7 +235,7 @@ static int be_doomed(void *args, size_t size)
     scene *s = arena_at(*(arena_ref *)args);
     (void)size;
     operation_now(s)->accompany(s, DOOMED);
-    drive_end_self();
+    host_end_self();
     return 0;
 }
 

@@ -16,7 +16,7 @@
 #include "family/heap.h"
 #include "family/object.h"
 
-enum { WORKERS = 6, HOMES = 3, LOCKS = 2, TOKENS = 3, PATIENCE_MS = 60000 };
+enum { WORKERS = 6, HOMES = 3, LOCKS = 2, TOKENS = 3, PATIENCE_MS = 60000, SECONDS = 8 };
 
 /* What a lock protects: two numbers that are equal whenever nobody holds it. */
 typedef struct guarded {
@@ -225,11 +225,16 @@ static mproc_process *start(int who, uint32_t seed)
     return worker;
 }
 
-static int count_kills(void)
+static bool is_soak(void)
 {
     const char *soak = getenv("MPROC_SOAK");
-    const bool long_form = soak && *soak == '1', slow = !os_can_start(MPROC_FORK);
-    return long_form ? (slow ? 1000 : 100000) : slow ? 50 : 2000;
+    return soak && *soak == '1';
+}
+
+static int count_kills(void)
+{
+    const bool slow = !os_can_start(MPROC_FORK);
+    return is_soak() ? (slow ? 1000 : 100000) : slow ? 50 : 2000;
 }
 
 static uint64_t rounds_of_all(void)
@@ -250,10 +255,13 @@ static void expect_progress(uint64_t before)
         fail_msg("wrong at line %u", atomic_load(&board->wrong));
 }
 
-static void rage(mproc_process *workers[WORKERS], int kills)
+/* Returns how many have been killed: the ordinary form ends early on a busy machine. */
+static int rage(mproc_process *workers[WORKERS], int kills)
 {
+    const int64_t end = is_soak() ? OS_FOREVER : os_now() + SECONDS * INT64_C(1000000000);
     uint32_t seed = 1;
-    for (int i = 0; i < kills; i++) {
+    int i;
+    for (i = 0; i < kills && os_now() < end; i++) {
         const uint64_t rounds = rounds_of_all();
         const uint32_t who = next_random(&seed) % WORKERS;
         const int64_t until = os_now() + next_random(&seed) % 300 * 1000;
@@ -266,6 +274,7 @@ static void rage(mproc_process *workers[WORKERS], int kills)
         if (i % 16 == 0)
             expect_progress(rounds);
     }
+    return i;
 }
 
 static void create_all(void)
@@ -304,7 +313,6 @@ static void destroy_all(void)
 static void a_storm_of_kills_leaves_nothing(void **state)
 {
     (void)state;
-    const int kills = count_kills();
     mproc_process *workers[WORKERS];
     assert_int_equal(heap_alloc(sizeof *board, family.self, &board_ref), MPROC_OK);
     board = arena_at(board_ref);
@@ -314,7 +322,7 @@ static void a_storm_of_kills_leaves_nothing(void **state)
     create_all();
     for (int i = 0; i < WORKERS; i++)
         workers[i] = start(i, (uint32_t)i + 1);
-    rage(workers, kills);
+    const int killed = rage(workers, count_kills());
     atomic_store(&board->stop, 1);
     for (int i = 0; i < WORKERS; i++) {
         assert_int_equal(mproc_process_join(workers[i], PATIENCE_MS), MPROC_OK);
@@ -326,7 +334,7 @@ static void a_storm_of_kills_leaves_nothing(void **state)
     assert_int_equal(heap_used(), used);
     assert_int_equal(object_count(), objects_before);
     heap_free(board_ref, family.self);
-    print_message("storm: %d kills in %llu operations, the heap is as it was\n", kills,
+    print_message("storm: %d kills in %llu operations, the heap is as it was\n", killed,
                   (unsigned long long)rounds);
 }
 

@@ -36,8 +36,10 @@ const kill_method method = {"ptrace", tracer_enter, begin, tracer_mark, bring, f
 static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **state)
 {
     (void)state;
-    if (!tracer_can())
+    if (!tracer_can()) {
+        print_message("no tracing here\n");
         skip();
+    }
     drive_operations(&(drive_options){.every = 5, .recovery = true});
 }
 

@@ -76,8 +76,17 @@ void tracer_pin(void)
     sched_setaffinity(0, sizeof one, &one);
 }
 
+/* A sanitizer's own work in between would be traced, too. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = true };
+#else
+enum { SANITIZED = false };
+#endif
+
 bool tracer_can(void)
 {
+    if (SANITIZED)
+        return false;
     pid_t pid = fork();
     if (pid == 0)
         _exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) ? 1 : 0);
@@ -144,22 +153,23 @@ static stop await_stop(tracee *t, idtype_t type, pid_t tid)
         }
         if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
             return (stop){info.si_pid, info.si_status & 0xff, info.si_status >> 8};
-        size_t i = place_of(t, info.si_pid);
-        if (i == THREADS)
+        if (info.si_pid == t->pid)
             return (stop){info.si_pid, 0, ENDED};
-        reap(t->other[i]);
-        t->other[i] = 0;
+        size_t i = place_of(t, info.si_pid);
+        reap(info.si_pid); /* a thread, or an orphan */
+        if (i < THREADS)
+            t->other[i] = 0;
     }
 }
 
-static void resume(enum __ptrace_request how, pid_t tid, int with)
+static void resume(int how, pid_t tid, int with)
 {
     if (ptrace(how, tid, NULL, (void *)(intptr_t)with) && errno != ESRCH)
         give_up("resume");
 }
 
 /* One instruction, or up to the next trap, whatever signals come in between. */
-static void run_to_trap(enum __ptrace_request how, pid_t tid)
+static void run_to_trap(int how, pid_t tid)
 {
     for (;;) {
         resume(how, tid, 0);
@@ -388,7 +398,7 @@ static bool is_of_child(tracee *t, const stop *at)
 
 static void go_on(const tracee *t, const stop *at)
 {
-    enum __ptrace_request how = PTRACE_CONT;
+    int how = PTRACE_CONT;
     if (t->armed)
         how = !t->each_step ? PTRACE_SYSCALL : at->tid == t->pid ? PTRACE_SINGLESTEP : PTRACE_CONT;
     resume(how, at->tid, is_own_stop(at) ? 0 : at->signal);

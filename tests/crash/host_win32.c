@@ -1,0 +1,17 @@
+#include "host.h"
+
+#include <windows.h>
+
+void host_end_self(void)
+{
+    const UINT killed = 9;
+    TerminateProcess(GetCurrentProcess(), killed);
+}
+
+void host_adopt_orphans(void)
+{
+}
+
+void host_reap_orphans(void)
+{
+}
