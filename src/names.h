@@ -13,6 +13,12 @@
 /* os.h */
 #define os_birth_time mproc__os_birth_time
 #define os_can_start mproc__os_can_start
+#define os_can_attach mproc__os_can_attach
+#define os_channel_close mproc__os_channel_close
+#define os_channel_open mproc__os_channel_open
+#define os_channel_pair mproc__os_channel_pair
+#define os_channel_read mproc__os_channel_read
+#define os_channel_write mproc__os_channel_write
 #define os_code_find mproc__os_code_find
 #define os_code_from mproc__os_code_from
 #define os_cpu_count mproc__os_cpu_count
@@ -30,7 +36,10 @@
 #define os_futex_wait mproc__os_futex_wait
 #define os_futex_wake mproc__os_futex_wake
 #define os_getpid mproc__os_getpid
+#define os_handle_accept mproc__os_handle_accept
 #define os_handle_close mproc__os_handle_close
+#define os_handle_offer mproc__os_handle_offer
+#define os_handle_withdraw mproc__os_handle_withdraw
 #define os_ignore_interrupt mproc__os_ignore_interrupt
 #define os_lifeline_arm mproc__os_lifeline_arm
 #define os_lifeline_close mproc__os_lifeline_close
@@ -81,6 +90,7 @@
 #define os_thread_is_alone mproc__os_thread_is_alone
 #define os_thread_join mproc__os_thread_join
 #define os_thread_start mproc__os_thread_start
+#define os_wait_ready mproc__os_wait_ready
 #define os_watcher_add mproc__os_watcher_add
 #define os_watcher_after_fork mproc__os_watcher_after_fork
 #define os_watcher_alarm mproc__os_watcher_alarm
@@ -98,6 +108,7 @@
 #define win32_process_open mproc__win32_process_open
 #define win32_unsupported mproc__win32_unsupported
 #define win32_wait mproc__win32_wait
+#define win32_wait_any mproc__win32_wait_any
 
 /* posix/posix.h */
 #define posix_argv0 mproc__posix_argv0
@@ -111,6 +122,7 @@
 #define posix_leave_own_thread mproc__posix_leave_own_thread
 #define posix_nap mproc__posix_nap
 #define posix_own_path mproc__posix_own_path
+#define posix_poll mproc__posix_poll
 #define posix_pipe mproc__posix_pipe
 #define posix_poll_timeout mproc__posix_poll_timeout
 #define posix_process_open mproc__posix_process_open
@@ -118,6 +130,7 @@
 #define posix_run_fork_handlers mproc__posix_run_fork_handlers
 #define posix_sentinel_pipe mproc__posix_sentinel_pipe
 #define posix_status mproc__posix_status
+#define posix_wait_for mproc__posix_wait_for
 #define posix_wait_readable mproc__posix_wait_readable
 
 /* family/arena.h */

@@ -7,8 +7,8 @@
  *     the system's own number has been given to error_remember. Never an invented code: the
  *     backend's error.c has the one table from errno / GetLastError() to mproc_err (EMFILE, ENFILE,
  *     EAGAIN, EPERM on RLIMIT_NPROC -> MPROC_EAGAIN; ENOMEM, ENOSPC, EDQUOT, EFBIG -> MPROC_ENOMEM;
- *     EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT; EEXIST -> MPROC_EEXIST; everything
- *     else -> MPROC_EOS).
+ *     EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT; EEXIST -> MPROC_EEXIST; EPIPE,
+ *     ECONNRESET -> MPROC_EEOF; everything else -> MPROC_EOS).
  *   - Handles are descriptors or HANDLEs in an intptr_t; OS_NO_HANDLE is invalid on both sides, and
  *     closing it does nothing. Those that the backend makes are not inherited by programs the host
  *     starts, and lie above 9, so that a spawned child can be given them at 3, 4, 5...
@@ -284,6 +284,62 @@ void os_watcher_free(os_watcher *watcher);
 /* In a forked child, where its thread is not: closes its handles. Its memory stays, for freeing
  * would copy pages. */
 void os_watcher_after_fork(os_watcher *watcher);
+
+/* ---- byte channels between processes (channel.c) ---- */
+
+/* Two connected ends; each may be held by several processes. Not `duplex`: bytes go from the second
+ * to the first only. */
+mproc_err os_channel_pair(os_handle ends[2], bool duplex);
+
+/* What a process needs to use an end; `handle` stays the caller's. Not a pair's: a stream socket, a
+ * pipe; Windows: a pipe made for overlapped I/O, else MPROC_EINVAL. Flags that all its holders
+ * share are left as they are. One thread may read and another write at the same time. */
+typedef struct os_channel {
+    os_handle handle;
+    void *side; /* the backend's own */
+} os_channel;
+mproc_err os_channel_open(os_channel *channel, os_handle handle);
+void os_channel_close(os_channel *channel); /* while nobody uses it; the handle stays open */
+
+/* Waits until something is there, and takes at most `size` bytes (not 0) of it. `passed`, if not
+ * NULL, receives a handle that came attached to the first of them, or OS_NO_HANDLE; others that
+ * come are closed. MPROC_EEOF: the other side is gone and all is read. */
+mproc_err os_channel_read(os_channel *channel, void *bytes, size_t size, size_t *got,
+                          os_handle *passed, int64_t deadline);
+
+typedef struct os_part {
+    const void *bytes;
+    size_t size;
+} os_part;
+/* Writes both parts, with one call if they fit. `attached` travels with the first byte, where
+ * handles can; else it is OS_NO_HANDLE. *done receives how many bytes were taken, on failure, too:
+ * those are sent, none of them may be written again. Windows: the last of them may still be under
+ * way when the deadline comes (so that all are taken, and it is MPROC_ETIMEDOUT): the next write,
+ * also one of nothing, waits for them first; a thread that ends too early takes them with it, and
+ * that is MPROC_EBROKEN then. MPROC_EEOF: nobody can read it any more; no signal is raised. */
+mproc_err os_channel_write(os_channel *channel, const os_part parts[2], os_handle attached,
+                           size_t *done, int64_t deadline);
+
+/* What an end can be sent by, besides being attached: a word in the message. */
+extern const bool os_can_attach;
+/* Where it cannot be attached: a copy that waits in this process. MPROC_OK, and 0, where it can. */
+mproc_err os_handle_offer(os_handle handle, uint64_t *word);
+/* The offer was not sent. */
+void os_handle_withdraw(uint64_t word);
+/* What that process has offered becomes this one's; where handles are attached, `attached` does,
+ * taken over in every case. MPROC_EBROKEN: it is not to be had any more. */
+mproc_err os_handle_accept(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
+                           os_handle *handle);
+
+/* Anything that becomes readable / signalled; of a channel: bytes are there, or it is at its end. */
+typedef struct os_wait_item {
+    os_handle handle;
+    bool is_channel;
+    bool ready; /* receives */
+} os_wait_item;
+/* Waits until one is ready, and tells of all that are. MPROC_ETIMEDOUT: none. Takes nothing from
+ * any of them. Any number, also 0. */
+mproc_err os_wait_ready(os_wait_item *items, size_t count, int64_t deadline);
 
 /* ---- the forkserver's two sides (forkserver.c); Windows: MPROC_ENOSYS ---- */
 

@@ -24,7 +24,7 @@ typedef enum mproc_err {
     MPROC_ECLOSED = -12,   /* closed: takes nothing new */
     MPROC_EMSGSIZE = -13,  /* larger than the buffer or than the limit */
     MPROC_ESTALE = -14,    /* a destroyed or forged handle */
-    MPROC_EACCES = -15,    /* the operating system forbids it */
+    MPROC_EACCES = -15,    /* the operating system forbids it; the wrong end of a pipe */
     MPROC_EEXIST = -16,    /* exists already */
     MPROC_ENOENT = -17,    /* does not exist */
     MPROC_ERANGE = -18,    /* an index or a number outside what is there */

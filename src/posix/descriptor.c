@@ -70,19 +70,30 @@ int posix_poll_timeout(int64_t deadline)
     return wait < INT_MAX ? (int)wait : INT_MAX;
 }
 
-mproc_err posix_wait_readable(int fd, int64_t deadline)
+mproc_err posix_poll(struct pollfd *watched, size_t count, int64_t deadline)
 {
-    struct pollfd watched = {.fd = fd, .events = POLLIN};
     for (;;) {
         int timeout = posix_poll_timeout(deadline);
-        int count = poll(&watched, 1, timeout);
-        if (count > 0)
-            return watched.revents & POLLNVAL ? posix_error(EBADF) : MPROC_OK;
-        if (count == 0 && (timeout == 0 || os_now() >= deadline))
+        int found = poll(watched, (nfds_t)count, timeout);
+        if (found > 0)
+            return MPROC_OK;
+        if (found == 0 && (timeout == 0 || os_now() >= deadline))
             return MPROC_ETIMEDOUT;
-        if (count < 0 && errno == EINTR && posix_is_interruptible())
+        if (found < 0 && errno == EINTR && posix_is_interruptible())
             return MPROC_EINTR;
-        if (count < 0 && errno != EINTR && errno != EAGAIN)
+        if (found < 0 && errno != EINTR && errno != EAGAIN)
             return posix_error(errno);
     }
+}
+
+mproc_err posix_wait_for(int fd, short events, int64_t deadline)
+{
+    struct pollfd watched = {.fd = fd, .events = events};
+    mproc_err err = posix_poll(&watched, 1, deadline);
+    return !err && watched.revents & POLLNVAL ? posix_error(EBADF) : err;
+}
+
+mproc_err posix_wait_readable(int fd, int64_t deadline)
+{
+    return posix_wait_for(fd, POLLIN, deadline);
 }

@@ -29,6 +29,10 @@ int posix_raise(int fd);
 /* A second one for the same, as high and as close-on-exec; -1 with errno. */
 int posix_copy(int fd);
 mproc_err posix_pipe(int ends[2]); /* both raised; 0 is the read end */
+/* As poll. MPROC_OK: one of them at least; MPROC_ETIMEDOUT; MPROC_EINTR. */
+struct pollfd;
+mproc_err posix_poll(struct pollfd *watched, size_t count, int64_t deadline);
+mproc_err posix_wait_for(int fd, short events, int64_t deadline);
 /* MPROC_OK: readable or hung up; MPROC_ETIMEDOUT; MPROC_EINTR. */
 mproc_err posix_wait_readable(int fd, int64_t deadline);
 int posix_poll_timeout(int64_t deadline); /* for poll: milliseconds, rounded up */

@@ -41,16 +41,25 @@ static DWORD milliseconds_until(int64_t deadline)
     return slice < (int64_t)LONGEST_WAIT ? (DWORD)slice : LONGEST_WAIT;
 }
 
-mproc_err win32_wait(HANDLE object, int64_t deadline)
+mproc_err win32_wait_any(const HANDLE *objects, DWORD count, int64_t deadline)
 {
     for (;;) {
         DWORD slice = milliseconds_until(deadline);
-        DWORD outcome = WaitForSingleObject(object, slice);
-        if (outcome == WAIT_OBJECT_0)
+        DWORD outcome = WAIT_TIMEOUT;
+        if (count > 0)
+            outcome = WaitForMultipleObjects(count, objects, FALSE, slice);
+        else
+            Sleep(slice);
+        if (outcome < WAIT_OBJECT_0 + count)
             return MPROC_OK;
         if (outcome != WAIT_TIMEOUT)
             return win32_last_error();
         if (slice == 0)
             return MPROC_ETIMEDOUT;
     }
+}
+
+mproc_err win32_wait(HANDLE object, int64_t deadline)
+{
+    return win32_wait_any(&object, 1, deadline);
 }

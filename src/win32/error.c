@@ -28,6 +28,10 @@ static mproc_err meaning_of(DWORD native)
     case ERROR_FILE_EXISTS:
     case ERROR_ALREADY_EXISTS:
         return MPROC_EEXIST;
+    case ERROR_BROKEN_PIPE:
+    case ERROR_NO_DATA: /* the pipe is being closed */
+    case ERROR_PIPE_NOT_CONNECTED:
+        return MPROC_EEOF;
     default:
         return MPROC_EOS;
     }

@@ -35,6 +35,8 @@ mproc_err win32_invalid(void);
 /* clock.c: waits until the object is signalled. MPROC_OK, MPROC_ETIMEDOUT, or the system's
  * error. */
 mproc_err win32_wait(HANDLE object, int64_t deadline);
+/* Until any of them is; at most MAXIMUM_WAIT_OBJECTS. */
+mproc_err win32_wait_any(const HANDLE *objects, DWORD count, int64_t deadline);
 
 /* process.c: when the system made it, on the clock of os_birth_time; 0: not to be had. */
 uint64_t win32_birth_of(HANDLE process);
