@@ -20,7 +20,6 @@ mproc_err bell_sleep(bell_wait *wait)
     if (wait->deadline == 0)
         return MPROC_ETIMEDOUT;
     if (!wait->armed) {
-        object_touch(wait->bell);
         wait->armed = true;
         return mark_waiting(wait->bell, wait->id) ? MPROC_OK : MPROC_ESTALE;
     }
@@ -40,7 +39,6 @@ void bell_pass(const bell_wait *wait, bool more)
 void bell_ring_slowly(object *bell, uint64_t id)
 {
     uint64_t word = atomic_load(&bell->word);
-    object_touch(bell);
     while (object_matches(word, id) && word & BELL_WAITERS &&
            !atomic_compare_exchange_weak(&bell->word, &word, word & ~BELL_WAITERS)) {
     }

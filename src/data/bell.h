@@ -5,8 +5,8 @@
  * The one who rings it has changed what is waited for before. A sleeper sets WAITERS, looks once
  * more, and sleeps while `seq` stays; so one of the two sees the other. Ringing clears WAITERS and
  * wakes one; who has slept passes it on (bell_pass), since others may still sleep. So only the
- * death of one on its way could leave them asleep: it has touched the bell, and its sweep rings
- * it once more. */
+ * death of one on its way could leave them asleep: whoever uses a bell has touched it before, and
+ * its sweep rings it once more. */
 #ifndef MPROC_DATA_BELL_H
 #define MPROC_DATA_BELL_H
 

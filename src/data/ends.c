@@ -23,6 +23,7 @@ static end part(const object *queue, int which)
     return (end){object_find(id), id};
 }
 
+/* From now on this process may be killed anywhere between a commit and the wake-up for it. */
 static mproc_err find_parts(uint64_t id, ends *q)
 {
     mproc_err err = object_check(id, OBJECT_QUEUE, &q->queue);
@@ -35,7 +36,12 @@ static mproc_err find_parts(uint64_t id, ends *q)
     q->items = part(q->queue, 2);
     q->room = part(q->queue, 3);
     atomic_thread_fence(memory_order_acquire);
-    return object_matches(word, id) && ends_exist(q, &word) ? MPROC_OK : MPROC_ESTALE;
+    if (!object_matches(word, id) || !ends_exist(q, &word))
+        return MPROC_ESTALE;
+    object_touch(q->queue);
+    object_touch(q->items.cell);
+    object_touch(q->room.cell);
+    return MPROC_OK;
 }
 
 /* The queues that a thread has used last: their parts stay what they are as long as they exist. */

@@ -505,8 +505,6 @@ mproc_err mproc_queue_close(mproc_queue queue)
     const ends *q = ends_find(queue.id, &err);
     if (err)
         return err;
-    object_touch(q->items.cell);
-    object_touch(q->room.cell);
     uint64_t word = atomic_load(&q->queue->word);
     do {
         if (!object_matches(word, queue.id))
@@ -526,7 +524,6 @@ static bool all_done(const ends *q)
 static void wake_joiners(const ends *q)
 {
     uint64_t word;
-    object_touch(q->queue);
     while (ends_exist(q, &word) && word & QUEUE_JOINERS &&
            !atomic_compare_exchange_weak(&q->queue->word, &word, word & ~QUEUE_JOINERS)) {
     }

@@ -28,7 +28,8 @@ static void sweep_one(object *cell, void *context)
     const departure *gone = context;
     if (object_is_orphan(cell))
         object_destroy(object_id(cell), object_type_of(cell));
-    if (!object_is_live(cell))
+    /* A lock that is just being ended may still be held, too. */
+    if (!object_is_live(cell) && object_type_of(cell) != OBJECT_LOCK)
         return;
     switch (object_type_of(cell)) {
     case OBJECT_SEMAPHORE:

@@ -53,6 +53,7 @@ typedef struct scene {
     mproc_event event;
     mproc_condition condition;
     mproc_memory memory;
+    mproc_queue queue;
 } scene;
 
 /* What a check finds out: as if the act had not happened, or as if it had. Where it is only one of

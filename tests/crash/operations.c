@@ -2,7 +2,7 @@
 
 extern const operation heap_operations[], memory_operations[], lock_operations[],
     rlock_operations[], semaphore_operations[], event_operations[], condition_operations[],
-    process_operations[];
+    process_operations[], queue_operations[];
 
 static const struct {
     const char *noun;
@@ -18,6 +18,7 @@ static const struct {
     {"event", event_operations, 0},
     {"condition", condition_operations, 0},
     {"process", process_operations, 0},
+    {"queue", queue_operations, 0},
 };
 
 const operation *operation_at(uint32_t index, const char **noun, int *kind)
