@@ -250,9 +250,9 @@ typedef struct totals {
 } totals;
 
 /* Long operations go over many alike: behind the first ones ever fewer are tried. */
-static uint32_t next_point(uint32_t point, uint32_t step)
+static uint32_t next_point(uint32_t point, uint32_t step, const drive_options *options)
 {
-    const uint32_t dense = drive_is_soak() ? 400 : 40;
+    const uint32_t dense = drive_is_soak() ? 10 * options->dense : options->dense;
     return point + (point < dense ? step : step + point / 8);
 }
 
@@ -267,7 +267,7 @@ static void drive_recovery(const subject *of, uint32_t point, totals *sum,
 {
     static uint32_t cases;
     const uint32_t every = drive_is_soak() ? 1 : is_sample() ? 8 : options->every;
-    for (uint32_t second = cases++ % every;; second = next_point(second, every)) {
+    for (uint32_t second = cases++ % every;; second = next_point(second, every, options)) {
         scene_context("%s: %s, killed at point %u, its recovery at %u", of->noun,
                       of->operation->name, point, second);
         sum->recoveries++;
@@ -280,7 +280,7 @@ static void drive_one(const subject *of, totals *sum, const drive_options *optio
 {
     bool after = false;
     const uint32_t step = is_sample() ? 4 : 1;
-    for (uint32_t point = of->index % step;; point = next_point(point, step)) {
+    for (uint32_t point = of->index % step;; point = next_point(point, step, options)) {
         scene_context("%s: %s, killed at point %u", of->noun, of->operation->name, point);
         reached got = run_case(of, point, NO_POINT);
         sum->points++;

@@ -20,11 +20,13 @@ typedef struct kill_method {
     void (*finish)(scene *s);
 } kill_method;
 
-extern const kill_method method;  /* of this program */
+extern const kill_method method; /* of this program */
 
 typedef struct drive_options {
-    bool recovery;
-    uint32_t every; /* kill point of a recovery is tried; in the long form (MPROC_SOAK=1) each */
+    bool recovery;  /* is killed as well */
+    uint32_t every; /* of its kill points that is tried; in the long form (MPROC_SOAK=1) each */
+    uint32_t
+        dense; /* so many of a process are tried one by one; in the long form ten times as many */
 } drive_options;
 
 bool drive_is_soak(void);
