@@ -204,7 +204,9 @@ static void inherit_an_rlock(void)
 }
 
 const scenario sync_scenarios[] = {
-    {.name = "locks_and_semaphores_are_used_by_one_process", .play = use_alone},
+    {.name = "locks_and_semaphores_are_used_by_one_process",
+     .play = use_alone,
+     .starts_nothing = true},
     {.name = "a_lock_is_waited_for", .play = wait_for_a_lock},
     {.name = "a_lock_is_waited_for_by_an_interruptible_program",
      .play = wait_for_a_lock,
