@@ -238,13 +238,20 @@
 #define family_is_gone mproc__family_is_gone
 #define family_is_guarded mproc__family_is_guarded
 #define family_share mproc__family_share
-#define family_slow_beat mproc__family_slow_beat
 #define family_withdraw mproc__family_withdraw
 #define family_sweep mproc__family_sweep
 
 /* family/settings.h */
 #define settings_arena_limit mproc__settings_arena_limit
 #define settings_arena_size mproc__settings_arena_size
+
+/* data/guarded.h */
+#define guarded_acquire mproc__guarded_acquire
+#define guarded_copy mproc__guarded_copy
+#define guarded_create mproc__guarded_create
+#define guarded_look mproc__guarded_look
+#define guarded_mark_consistent mproc__guarded_mark_consistent
+#define guarded_release mproc__guarded_release
 
 /* data/shared_memory.h */
 #define shared_memory_sweep mproc__shared_memory_sweep

@@ -6,6 +6,7 @@
 #define MPROC_VERSION_MINOR 1
 #define MPROC_VERSION_PATCH 0
 
+#include <mproc/array.h>
 #include <mproc/barrier.h>
 #include <mproc/condition.h>
 #include <mproc/error.h>
@@ -19,5 +20,7 @@
 #include <mproc/rlock.h>
 #include <mproc/semaphore.h>
 #include <mproc/shared_memory.h>
+#include <mproc/string.h>
+#include <mproc/value.h>
 
 #endif

@@ -54,6 +54,9 @@ typedef struct scene {
     mproc_condition condition;
     mproc_memory memory;
     mproc_queue queue;
+    mproc_value value;
+    mproc_array array;
+    mproc_string string;
 } scene;
 
 /* What a check finds out: as if the act had not happened, or as if it had. Where it is only one of

@@ -2,7 +2,8 @@
 
 extern const operation heap_operations[], memory_operations[], lock_operations[],
     rlock_operations[], semaphore_operations[], event_operations[], condition_operations[],
-    process_operations[], queue_operations[];
+    value_operations[], array_operations[], string_operations[], process_operations[],
+    queue_operations[];
 
 static const struct {
     const char *noun;
@@ -17,6 +18,9 @@ static const struct {
     {"semaphore", semaphore_operations, 0},
     {"event", event_operations, 0},
     {"condition", condition_operations, 0},
+    {"value", value_operations, 0},
+    {"array", array_operations, 0},
+    {"string", string_operations, 0},
     {"process", process_operations, 0},
     {"queue", queue_operations, 0},
 };
