@@ -38,6 +38,7 @@
 #define os_getpid mproc__os_getpid
 #define os_handle_accept mproc__os_handle_accept
 #define os_handle_close mproc__os_handle_close
+#define os_handle_copy mproc__os_handle_copy
 #define os_handle_offer mproc__os_handle_offer
 #define os_handle_withdraw mproc__os_handle_withdraw
 #define os_ignore_interrupt mproc__os_ignore_interrupt
@@ -397,6 +398,33 @@
 /* process/child.h */
 #define child_run_forked mproc__child_run_forked
 #define child_run_spawned mproc__child_run_spawned
+
+/* channel/frame.h */
+#define frame_read mproc__frame_read
+#define frame_write mproc__frame_write
+
+/* channel/inbox.h */
+#define inbox_begin mproc__inbox_begin
+#define inbox_drop mproc__inbox_drop
+#define inbox_fill mproc__inbox_fill
+#define inbox_give mproc__inbox_give
+#define inbox_init mproc__inbox_init
+#define inbox_is_stocked mproc__inbox_is_stocked
+#define inbox_take mproc__inbox_take
+
+/* channel/outbox.h */
+#define outbox_clear mproc__outbox_clear
+#define outbox_flush mproc__outbox_flush
+#define outbox_init mproc__outbox_init
+#define outbox_send mproc__outbox_send
+
+/* channel/connection.h */
+#define connection_begin_receive mproc__connection_begin_receive
+#define connection_end_receive mproc__connection_end_receive
+#define connection_enter mproc__connection_enter
+#define connection_is_stocked mproc__connection_is_stocked
+#define connection_take_turn mproc__connection_take_turn
+#define connection_end_turn mproc__connection_end_turn
 
 /* pool/ranges.h */
 #define range_cut mproc__range_cut

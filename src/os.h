@@ -30,6 +30,7 @@
 typedef intptr_t os_handle;
 #define OS_NO_HANDLE ((os_handle)-1)
 void os_handle_close(os_handle handle);
+mproc_err os_handle_copy(os_handle handle, os_handle *copy);
 
 /* ---- time, chance, machine (clock.c, machine.c) ---- */
 
@@ -311,8 +312,8 @@ typedef struct os_part {
     const void *bytes;
     size_t size;
 } os_part;
-/* Writes both parts, with one call if they fit. `attached` travels with the first byte, where
- * handles can; else it is OS_NO_HANDLE. *done receives how many bytes were taken, on failure, too:
+/* Writes both parts, with one call if they fit. `attached` travels with the first byte of the
+ * second, where handles can; else it is OS_NO_HANDLE. *done receives how many bytes were taken, on failure, too:
  * those are sent, none of them may be written again. Windows: the last of them may still be under
  * way when the deadline comes (so that all are taken, and it is MPROC_ETIMEDOUT): the next write,
  * also one of nothing, waits for them first; a thread that ends too early takes them with it, and

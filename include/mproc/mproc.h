@@ -9,6 +9,7 @@
 #include <mproc/array.h>
 #include <mproc/barrier.h>
 #include <mproc/condition.h>
+#include <mproc/connection.h>
 #include <mproc/error.h>
 #include <mproc/event.h>
 #include <mproc/lock.h>

@@ -12,7 +12,7 @@ typedef struct holding {
     uint32_t flags; /* of the channel floor; they travel with it */
     /* The channel floor's own, made when first used in this process: memory, and no handles where
      * there are forks. A forked child finds NULL here. */
-    void *attached;
+    void *_Atomic attached;
 } holding;
 
 void holdings_begin(void); /* once a process, before anything else here */

@@ -268,8 +268,10 @@ mproc_err os_channel_write(os_channel *channel, const os_part parts[2], os_handl
         return posix_error(ENOTSOCK);
     while (!err && left[0].iov_len + left[1].iov_len > 0) {
         struct iovec *first = left[0].iov_len ? left : left + 1;
-        int count = left[0].iov_len && left[1].iov_len ? 2 : 1;
-        ssize_t written = is_socket(channel) ? send_parts(fd, first, count, attached, deadline)
+        bool apart = attached != OS_NO_HANDLE;
+        int count = left[0].iov_len && left[1].iov_len && !apart ? 2 : 1;
+        os_handle with_these = left[0].iov_len ? OS_NO_HANDLE : attached;
+        ssize_t written = is_socket(channel) ? send_parts(fd, first, count, with_these, deadline)
                                              : write_pipe(fd, first, count, deadline);
         if (written < 0) {
             err = after_failure(fd, POLLOUT, deadline);
@@ -277,7 +279,8 @@ mproc_err os_channel_write(os_channel *channel, const os_part parts[2], os_handl
         }
         advance(left, (size_t)written);
         *done += (size_t)written;
-        attached = OS_NO_HANDLE;
+        if (with_these != OS_NO_HANDLE)
+            attached = OS_NO_HANDLE;
     }
     return err;
 }

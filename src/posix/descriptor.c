@@ -20,6 +20,15 @@ int posix_copy(int fd)
     return copy;
 }
 
+mproc_err os_handle_copy(os_handle handle, os_handle *copy)
+{
+    int fd = posix_copy((int)handle);
+    if (fd < 0)
+        return posix_error(errno);
+    *copy = fd;
+    return MPROC_OK;
+}
+
 int posix_raise(int fd)
 {
     if (fd < 0)

@@ -292,13 +292,22 @@ mproc_err os_channel_write(os_channel *channel, const os_part parts[2], os_handl
 
 const bool os_can_attach = false;
 
+mproc_err os_handle_copy(os_handle handle, os_handle *copy)
+{
+    HANDLE self = GetCurrentProcess(), made;
+    if (!DuplicateHandle(self, win32_handle(handle), self, &made, 0, FALSE, DUPLICATE_SAME_ACCESS))
+        return win32_last_error();
+    *copy = win32_os_handle(made);
+    return MPROC_OK;
+}
+
 mproc_err os_handle_offer(os_handle handle, uint64_t *word)
 {
-    HANDLE self = GetCurrentProcess(), copy;
-    if (!DuplicateHandle(self, win32_handle(handle), self, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS))
-        return win32_last_error();
-    *word = (uint64_t)(uintptr_t)copy;
-    return MPROC_OK;
+    os_handle copy;
+    mproc_err err = os_handle_copy(handle, &copy);
+    if (!err)
+        *word = (uint64_t)copy;
+    return err;
 }
 
 void os_handle_withdraw(uint64_t word)

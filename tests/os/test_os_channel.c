@@ -329,7 +329,7 @@ static int play_giver(const os_entry *entry, const char *argument)
     CHECK(os_channel_open(&channel, entry->handles[0]) == MPROC_OK);
     CHECK(os_channel_open(&it.channel[0], it.ends[0]) == MPROC_OK);
     CHECK(os_handle_offer(it.ends[1], &made.word) == MPROC_OK);
-    const os_part parts[2] = {{&made, sizeof made}, {NULL, 0}};
+    const os_part parts[2] = {{&made, 8}, {&made.born, sizeof made - 8}};
     os_handle attached = os_can_attach ? it.ends[1] : OS_NO_HANDLE;
     CHECK(os_channel_write(&channel, parts, attached, &done, soon()) == MPROC_OK);
     os_handle_close(it.ends[1]);
@@ -346,9 +346,12 @@ static void a_handle_travels(void **state)
     os_handle attached = OS_NO_HANDLE, handle = OS_NO_HANDLE;
     os_channel channel;
     os_process child = start_role("giver", &it.ends[1], 1);
-    assert_int_equal(os_channel_read(&it.channel[0], &made, sizeof made, &got, &attached, soon()),
-                     MPROC_OK);
-    assert_int_equal(got, sizeof made);
+    assert_int_equal(os_channel_read(&it.channel[0], &made, 8, &got, NULL, soon()), MPROC_OK);
+    assert_int_equal(got, 8);
+    assert_int_equal(
+        os_channel_read(&it.channel[0], &made.born, sizeof made - 8, &got, &attached, soon()),
+        MPROC_OK);
+    assert_int_equal(got, sizeof made - 8);
     assert_int_equal(attached != OS_NO_HANDLE, os_can_attach);
     assert_int_equal(os_handle_accept(made.pid, made.born, made.word, attached, &handle), MPROC_OK);
     assert_int_equal(os_channel_open(&channel, handle), MPROC_OK);
