@@ -239,6 +239,7 @@
 #define family_is_gone mproc__family_is_gone
 #define family_is_guarded mproc__family_is_guarded
 #define family_share mproc__family_share
+#define family_slow_beat mproc__family_slow_beat
 #define family_withdraw mproc__family_withdraw
 #define family_sweep mproc__family_sweep
 

@@ -6,9 +6,9 @@
  *   - A mproc_err other than MPROC_OK means: nothing has changed, out-parameters are untouched, and
  *     the system's own number has been given to error_remember. Never an invented code: the
  *     backend's error.c has the one table from errno / GetLastError() to mproc_err (EMFILE, ENFILE,
- *     EAGAIN, EPERM on RLIMIT_NPROC -> MPROC_EAGAIN; ENOMEM, ENOSPC, EDQUOT, EFBIG -> MPROC_ENOMEM;
- *     EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT; EEXIST -> MPROC_EEXIST; EPIPE,
- *     ECONNRESET -> MPROC_EEOF; everything else -> MPROC_EOS).
+ *     EAGAIN, ETOOMANYREFS, EPERM on RLIMIT_NPROC -> MPROC_EAGAIN; ENOMEM, ENOSPC, EDQUOT, EFBIG ->
+ *     MPROC_ENOMEM; EACCES, EPERM -> MPROC_EACCES; ENOENT -> MPROC_ENOENT; EEXIST -> MPROC_EEXIST;
+ *     EPIPE, ECONNRESET -> MPROC_EEOF; everything else -> MPROC_EOS).
  *   - Handles are descriptors or HANDLEs in an intptr_t; OS_NO_HANDLE is invalid on both sides, and
  *     closing it does nothing. Those that the backend makes are not inherited by programs the host
  *     starts, and lie above 9, so that a spawned child can be given them at 3, 4, 5...
@@ -168,12 +168,11 @@ mproc_err os_code_find(const os_code *code, os_function *function);
 
 /* ---- the guard's private argument (entry.c) ---- */
 
-#define OS_SPAWN_TEXT 128  /* at most, with its end */
-#define OS_SPAWN_HANDLES 4 /* at most */
+#define OS_SPAWN_TEXT 128 /* at most, with its end */
 
 typedef struct os_entry {
     char text[OS_SPAWN_TEXT];
-    os_handle handles[OS_SPAWN_HANDLES]; /* no longer inheritable */
+    os_handle *handles; /* no longer inheritable; from malloc, or NULL */
     size_t handle_count;
 } os_entry;
 
@@ -211,7 +210,8 @@ mproc_err os_fork(os_process *child, bool *in_child);
 void os_on_fork(void (*in_raw_child)(void));
 /* The same executable anew, standard input from the null device, with these handles and no others
  * but the standard ones; its first argument carries text and handles. `mortal`: ends with this
- * process (Windows: put into the life line's job; POSIX: the child arms it by itself).
+ * process (Windows: put into the life line's job; POSIX: the child arms it by itself). Handles:
+ * any number; too many for the system (Windows: for a command line, thousands) are MPROC_EAGAIN.
  * Linux: /proc/self/exe, so that a deleted executable still works. */
 struct os_lifeline;
 mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
@@ -345,14 +345,21 @@ mproc_err os_wait_ready(os_wait_item *items, size_t count, int64_t deadline);
 /* ---- the forkserver's two sides (forkserver.c); Windows: MPROC_ENOSYS ---- */
 
 mproc_err os_forkserver_channel(os_handle ends[2]); /* 0: the parent's, 1: the server's */
-/* Asks the server for a child that knows `word`. MPROC_EBROKEN: there is no server at the other
- * end. The child is this process's own where the system can do that (Linux with glibc:
- * CLONE_PARENT), else `foreign`. */
-mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *child);
-/* The server: ends (with _exit) when the channel closes. Returns in each child, with its word, the
- * channel closed. Where children are not the parent's own, `ended` is called with each one's status
- * before it is reaped. */
-uint64_t os_forkserver_serve(os_handle channel,
+/* Asks the server for a child that knows `word` and has copies of these handles, any number.
+ * MPROC_EBROKEN: there is no server at the other end. The child is this process's own where the
+ * system can do that (Linux with glibc: CLONE_PARENT), else `foreign`. */
+mproc_err os_forkserver_request(os_handle server, uint64_t word, const os_handle *handles,
+                                size_t handle_count, os_process *child);
+
+typedef struct os_order {
+    uint64_t word;
+    os_handle *handles; /* from malloc, or NULL; the server keeps none of them */
+    size_t handle_count;
+} os_order;
+/* The server: ends (with _exit) when the channel closes. Returns in each child, with what was asked
+ * for it, the channel closed. Where children are not the parent's own, `ended` is called with each
+ * one's status before it is reaped. */
+os_order os_forkserver_serve(os_handle channel,
                              void (*ended)(uint64_t word, mproc_exit_status status));
 
 #endif

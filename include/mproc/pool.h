@@ -125,8 +125,9 @@ MPROC_API void mproc_results_free(mproc_results *results);
 MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
 
 /* Waits until all workers have ended.
- * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_ESTATE: neither closed nor terminated,
- * or a pool of another process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
+ * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_EAGAIN: no room for one more sleeper, on
+ * a system without futexes; MPROC_ESTATE: neither closed nor terminated, or a pool of another
+ * process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
 MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 
 /* Ends all workers at once. A map that is running in another thread returns MPROC_ECANCELED.

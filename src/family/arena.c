@@ -30,8 +30,8 @@ static os_shared arena;
 
 /* What this process has seen of the tables; only ever too little. */
 static struct {
-    uint64_t offset;
-    uint32_t entry_size, used;
+    _Atomic uint64_t offset;
+    _Atomic uint32_t entry_size, used; /* `used` last: what is below it is known with it */
 } known[ARENA_TABLES];
 
 /* At the very end, with the tables below it: there the mapping borders on the libraries', whose
@@ -194,15 +194,18 @@ bool arena_decommit(arena_ref offset, uint64_t size)
  * that a new child would have to fault in. */
 void *arena_entry(arena_table table, uint32_t index)
 {
-    if (index >= known[table].used) {
-        known[table].offset = header()->table[table].offset;
-        known[table].entry_size = header()->table[table].entry_size;
-        known[table].used =
-            atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
+    if (index >= atomic_load_explicit(&known[table].used, memory_order_acquire)) {
+        atomic_store_explicit(&known[table].offset, header()->table[table].offset,
+                              memory_order_relaxed);
+        atomic_store_explicit(&known[table].entry_size, header()->table[table].entry_size,
+                              memory_order_relaxed);
+        uint32_t used = atomic_load_explicit(&header()->table[table].used, memory_order_acquire);
+        atomic_store_explicit(&known[table].used, used, memory_order_release);
+        if (index >= used)
+            return NULL;
     }
-    if (index >= known[table].used)
-        return NULL;
-    return arena.base + known[table].offset + (uint64_t)index * known[table].entry_size;
+    return arena.base + atomic_load_explicit(&known[table].offset, memory_order_relaxed) +
+           (uint64_t)index * atomic_load_explicit(&known[table].entry_size, memory_order_relaxed);
 }
 
 void *arena_use_table(arena_table table, uint32_t count, uint32_t *used)

@@ -52,8 +52,11 @@ void family_disown(slot_id dead);
 void family_share(void); /* this process has made a shared object */
 /* Proves the end of a process that nobody may be watching, by the index of its slot. */
 bool family_is_gone(uint32_t index);
-/* Whether somebody will notice the end of that process at once. */
+/* Whether somebody who lives will notice the end of that process at once. */
 bool family_is_guarded(uint32_t index);
+/* How often a waiter looks for itself whether that is still so. The more processes there are the
+ * seldomer, so that all of them together wake less than 20 times a second. */
+int64_t family_slow_beat(void);
 
 /* Frees what a proven dead member held, and its slot. `clean`: it held nothing. */
 void family_sweep(slot_id dead, bool clean);

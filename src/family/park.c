@@ -44,7 +44,8 @@ static os_signal *signal_of(uint32_t index)
     return signals ? &signals[index] : NULL;
 }
 
-static bool take(park_place *places, uint32_t index, slot_id self)
+/* `full`: there is no room for a signal, here or at the next place. */
+static bool take(park_place *places, uint32_t index, slot_id self, bool *full)
 {
     park_place *place = &places[index];
     if (atomic_load(&place->owner) == self)
@@ -54,6 +55,7 @@ static bool take(park_place *places, uint32_t index, slot_id self)
     os_signal *signal = signal_of(index);
     if (!signal || os_signal_init(signal, arena_nonce(), index)) {
         atomic_store(&place->owner, 0);
+        *full = true;
         return false;
     }
     raise_mark(places, index + 1);
@@ -67,13 +69,14 @@ static uint32_t take_any(slot_id self, park_place **table)
     static _Thread_local uint32_t mine;
     uint32_t used;
     park_place *places = arena_use_table(ARENA_PLACES, 1, &used);
+    bool full = false;
     *table = places;
-    if (places && mine && take(places, mine, self))
+    if (places && mine && take(places, mine, self, &full))
         return mine;
-    for (uint32_t i = 1; places; i++) {
+    for (uint32_t i = 1; places && !full; i++) {
         if (i >= used)
             *table = places = arena_use_table(ARENA_PLACES, i + 1, &used);
-        if (places && take(places, i, self))
+        if (places && take(places, i, self, &full))
             return mine = i;
     }
     return 0;

@@ -8,7 +8,7 @@
 #define HOLDER (OBJECT_WORD_MASK & ~(WAITERS | DIRTY))
 #define MOST_TAKEN UINT64_C(0xffffffff)
 
-static const int64_t first_beat = 100000000, last_beat = 60000000000;
+static const int64_t first_beat = 100000000;
 
 /* Numbers of threads begin elsewhere in each process, so that a word of one is no word of another
  * that has its slot later. */
@@ -93,6 +93,7 @@ typedef struct attempt {
     object *cell;
     uint64_t id, me;
     int64_t deadline, beat, next_beat;
+    uint32_t holder; /* the beat is for this one */
     bool slept;
 } attempt;
 
@@ -103,21 +104,31 @@ static mproc_err take(attempt *a, uint64_t *word)
     return *word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
 }
 
-/* Only a holder that nobody watches makes its waiters look after it by themselves. */
+static uint32_t holder_of(uint64_t word)
+{
+    return (uint32_t)(word & OBJECT_OWNER) - 1;
+}
+
 static int64_t until(attempt *a, uint64_t word)
 {
-    uint32_t holder = (uint32_t)(word & OBJECT_OWNER) - 1;
-    if (!a->beat)
-        a->beat = family_is_guarded(holder) ? last_beat : first_beat;
+    if (!a->beat || a->holder != holder_of(word))
+        a->beat = first_beat;
+    a->holder = holder_of(word);
     a->next_beat = os_now() + a->beat;
     return a->next_beat < a->deadline ? a->next_beat : a->deadline;
 }
 
+/* Whether somebody watches it is asked no sooner, for most waits are over before, and asking costs
+ * as much as sleeping. */
 static void look_after_holder(attempt *a, uint64_t word)
 {
-    if (family_is_gone((uint32_t)(word & OBJECT_OWNER) - 1))
+    if (!is_held(word))
+        return;
+    const uint32_t holder = holder_of(word);
+    const int64_t slow = family_slow_beat();
+    if (family_is_gone(holder))
         replace_dead(a->cell, word);
-    a->beat = a->beat < last_beat / 2 ? a->beat * 2 : last_beat;
+    a->beat = a->beat * 2 < slow && !family_is_guarded(holder) ? a->beat * 2 : slow;
 }
 
 /* The word said that somebody holds it. MPROC_OK: look again. */

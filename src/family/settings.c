@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "family.h"
+#include "gate.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define ARENA_DEFAULT (UINT64_C(64) << 30)
@@ -90,6 +91,11 @@ mproc_start_method mproc_get_start_method(void)
 int mproc_cpu_count(void)
 {
     uint64_t wanted = from_environment("MPROC_CPU_COUNT");
+    const bool member = family_is_member();
+    if (member)
+        gate_enter(); /* it reads files: a fork meanwhile would keep their locks */
     int usable = os_cpu_count();
+    if (member)
+        gate_leave();
     return wanted && wanted < (uint64_t)usable ? (int)wanted : usable;
 }

@@ -1,5 +1,6 @@
 #include "slot.h"
 
+#include "../killpoint.h"
 #include "park.h"
 #include "text.h"
 
@@ -34,14 +35,20 @@ static uint64_t next_generation(uint64_t life)
     return generation ? generation : 1;
 }
 
+static bool swap(slot *s, uint64_t from, uint64_t to)
+{
+    bool done = atomic_compare_exchange_strong(&s->life, &from, to);
+    killpoint();
+    return done;
+}
+
 static bool try_claim(slot *s, uint32_t index, slot_id claimer, slot_id *id)
 {
     uint64_t life = atomic_load_explicit(&s->life, memory_order_relaxed);
     if (state_of(life) != SLOT_FREE)
         return false;
     *id = next_generation(life) << INDEX_BITS | index;
-    return atomic_compare_exchange_strong(&s->life, &life,
-                                          life_of(*id, SLOT_CLAIMED, tag(claimer)));
+    return swap(s, life, life_of(*id, SLOT_CLAIMED, tag(claimer)));
 }
 
 /* Everything in the slot is reset by its claimer. Nobody else believes a field of a claimed
@@ -57,6 +64,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->segments, false);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);
+    killpoint();
 }
 
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
@@ -123,9 +131,7 @@ mproc_err slot_enter(slot_id id, int64_t pid)
 {
     slot *s;
     uint64_t life = life_at(id, &s);
-    return state_of(life) == SLOT_CLAIMED &&
-                   atomic_compare_exchange_strong(&s->life, &life,
-                                                  life_of(id, SLOT_LIVING, (uint64_t)pid))
+    return state_of(life) == SLOT_CLAIMED && swap(s, life, life_of(id, SLOT_LIVING, (uint64_t)pid))
                ? MPROC_OK
                : MPROC_ESTATE;
 }
@@ -135,8 +141,7 @@ bool slot_disown(slot_id id, slot_id charged, slot_id self)
     slot *s;
     uint64_t life = life_at(id, &s);
     return (state_of(life) == SLOT_CLAIMED || state_of(life) == SLOT_DISOWNED) &&
-           life >> 32 == tag(charged) &&
-           atomic_compare_exchange_strong(&s->life, &life, life_of(id, SLOT_DISOWNED, tag(self)));
+           life >> 32 == tag(charged) && swap(s, life, life_of(id, SLOT_DISOWNED, tag(self)));
 }
 
 void slot_free(slot_id id)
@@ -144,7 +149,7 @@ void slot_free(slot_id id)
     slot *s;
     uint64_t life = life_at(id, &s);
     if (life && state_of(life) != SLOT_FREE)
-        atomic_compare_exchange_strong(&s->life, &life, life_of(id, SLOT_FREE, 0));
+        swap(s, life, life_of(id, SLOT_FREE, 0));
 }
 
 /* ending: 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code */
@@ -157,6 +162,7 @@ void slot_report(slot_id id, mproc_exit_status status, bool clean)
                     (uint64_t)(-(int)status.err & 0xff) << 32 | (uint32_t)status.code;
     uint64_t none = 0;
     atomic_compare_exchange_strong(&s->ending, &none, word);
+    killpoint();
 }
 
 void slot_ring(slot_id id)

@@ -1,5 +1,7 @@
 #include "spin.h"
 
+#include "gate.h"
+
 /* Nanoseconds. A wake-up takes 20000 to 40000. */
 #define LONGEST 50000
 
@@ -34,7 +36,10 @@ static uint32_t longest(void)
     static _Atomic int64_t pauses = UNKNOWN;
     int64_t known = atomic_load_explicit(&pauses, memory_order_relaxed);
     if (known == UNKNOWN) {
-        known = os_cpu_count() > 1 ? measure_pauses() : 0;
+        gate_enter(); /* it reads files: a fork meanwhile would keep their locks */
+        known = os_cpu_count();
+        gate_leave();
+        known = known > 1 ? measure_pauses() : 0;
         atomic_store_explicit(&pauses, known, memory_order_relaxed);
     }
     return (uint32_t)known;

@@ -130,12 +130,23 @@ static mproc_err get_block(map_call *call, size_t size)
     return heap_alloc(size, family.self, &call->job_ref);
 }
 
+/* When the job has to be kept, it is too late to have no memory for that. */
+static bool reserve_retirement(mproc_pool *pool)
+{
+    return pool_grow((void **)&pool->retired, &pool->retired_capacity, pool->retired_count,
+                     sizeof *pool->retired);
+}
+
 static mproc_err make_job(map_call *call)
 {
     layout at;
     os_code function;
     mproc_err err = os_code_from((os_function)call->function, &function);
-    if (err || (err = lay_out(call, &at)) || (err = get_block(call, at.total)))
+    if (err || (err = lay_out(call, &at)))
+        return err;
+    if (!reserve_retirement(call->pool))
+        return MPROC_ENOMEM;
+    if ((err = get_block(call, at.total)))
         return err;
     pool_job *job = call->job = arena_at(call->job_ref);
     *job = (pool_job){
@@ -331,8 +342,7 @@ static void retire_job(map_call *call)
     if (!in_use) {
         pool->spare = call->job_ref;
         pool->spare_size = call->block_size;
-    } else if (pool_grow((void **)&pool->retired, &pool->retired_capacity, pool->retired_count,
-                         sizeof *pool->retired)) {
+    } else {
         pool->retired[pool->retired_count++] = call->job_ref;
     }
 }

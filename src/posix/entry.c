@@ -76,55 +76,75 @@ typedef struct argument {
 static bool parse(const char *value, argument *parsed)
 {
     const char *colon = strrchr(value, ':');
-    if (!colon || colon - value >= OS_SPAWN_TEXT || colon[1] < '0' ||
-        colon[1] > '0' + OS_SPAWN_HANDLES)
+    if (!colon || colon - value >= OS_SPAWN_TEXT)
+        return false;
+    const char *digits = colon + 1;
+    size_t length = strspn(digits, "0123456789");
+    if (length < 1 || length > POSIX_ENTRY_DIGITS || (length > 1 && *digits == '0'))
         return false;
     parsed->text = value;
     parsed->text_length = (size_t)(colon - value);
-    parsed->handle_count = colon[1] - '0';
-    parsed->sentinel = colon[2] == POSIX_ENTRY_SENTINEL;
-    return colon[parsed->sentinel ? 3 : 2] == '\0';
+    parsed->handle_count = (int)strtol(digits, NULL, 10);
+    parsed->sentinel = digits[length] == POSIX_ENTRY_SENTINEL;
+    return digits[length + parsed->sentinel] == '\0';
 }
 
-/* All or none of 3, 4, 5... */
-static mproc_err raise_handles(int count, int raised[])
+static bool exist(int count)
 {
     for (int i = 0; i < count; i++) {
-        raised[i] = posix_copy(3 + i);
-        if (raised[i] >= 0)
-            continue;
-        int number = errno;
-        while (i > 0)
-            close(raised[--i]);
-        if (number != EBADF)
-            return posix_error(number);
-        error_remember(number);
-        return MPROC_EINVAL;
+        if (fcntl(3 + i, F_GETFD) < 0) {
+            error_remember(errno);
+            return false;
+        }
     }
-    for (int i = 0; i < count; i++)
+    return true;
+}
+
+/* All or none of 3, 4, 5... Those that lie high enough stay where they are. */
+static mproc_err take_handles(int count, os_handle taken[])
+{
+    const int low = count < POSIX_FIRST_FD - 3 ? count : POSIX_FIRST_FD - 3;
+    for (int i = 0; i < low; i++) {
+        taken[i] = posix_copy(3 + i);
+        if (taken[i] >= 0)
+            continue;
+        mproc_err err = posix_error(errno);
+        while (i > 0)
+            os_handle_close(taken[--i]);
+        return err;
+    }
+    for (int i = 0; i < low; i++)
         close(3 + i);
+    for (int i = low; i < count; i++)
+        taken[i] = posix_raise(3 + i);
     return MPROC_OK;
 }
 
 static mproc_err claim(const char *value, os_entry *entry)
 {
     argument parsed;
-    int raised[OS_SPAWN_HANDLES + 1] = {0};
     if (!parse(value, &parsed))
         return MPROC_EINVAL;
-    mproc_err err = raise_handles(parsed.handle_count + parsed.sentinel, raised);
-    if (err)
+    const int count = parsed.handle_count + parsed.sentinel;
+    if (!exist(count))
+        return MPROC_EINVAL;
+    os_handle *taken = count ? malloc((size_t)count * sizeof *taken) : NULL;
+    if (count && !taken)
+        return posix_error(ENOMEM);
+    mproc_err err = take_handles(count, taken);
+    if (err) {
+        free(taken);
         return err;
+    }
     memcpy(entry->text, parsed.text, parsed.text_length);
     entry->text[parsed.text_length] = '\0';
     entry->handle_count = (size_t)parsed.handle_count;
-    for (int i = 0; i < parsed.handle_count; i++)
-        entry->handles[i] = raised[i];
+    entry->handles = taken;
     if (parsed.sentinel) {
 #if POSIX_LINUX
-        close(raised[parsed.handle_count]);
+        os_handle_close(taken[parsed.handle_count]);
 #else
-        posix_hold_sentinel(raised[parsed.handle_count]);
+        posix_hold_sentinel((int)taken[parsed.handle_count]);
 #endif
     }
     return MPROC_OK;

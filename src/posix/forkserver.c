@@ -30,6 +30,11 @@
 #define MSG_NOSIGNAL 0 /* the socket has SO_NOSIGPIPE */
 #endif
 
+typedef struct request {
+    uint64_t word;
+    uint64_t count; /* of the handles that follow */
+} request;
+
 typedef struct reply {
     int64_t pid; /* with `failure`: none */
     int64_t server;
@@ -59,50 +64,111 @@ mproc_err os_forkserver_channel(os_handle ends[2])
     return MPROC_OK;
 }
 
-/* ---- whole messages; the first byte may carry a descriptor ---- */
+/* ---- whole messages; the first byte may carry descriptors ---- */
+
+enum { MOST_AT_ONCE = 250 }; /* Linux takes 253 */
 
 typedef union fd_message {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(MOST_AT_ONCE * sizeof(int))];
 } fd_message;
 
-static bool send_all(int channel, void *data, size_t size, int fd)
+static void attach(struct msghdr *message, fd_message *control, const os_handle *handles,
+                   size_t count)
 {
-    struct iovec part = {.iov_base = data, .iov_len = size};
+    if (!count)
+        return;
+    memset(control, 0, sizeof *control);
+    message->msg_control = control;
+    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    for (size_t i = 0; i < count; i++) {
+        int fd = (int)handles[i];
+        memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
+    }
+}
+
+/* At most MOST_AT_ONCE handles. What cannot carry them goes without, for the other side waits for
+ * it: *failure then says why, unless something has failed before. False: the other side is gone. */
+static bool send_all(int channel, const void *data, size_t size, const os_handle *handles,
+                     size_t count, int *failure)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     fd_message control;
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        memset(&control, 0, sizeof control);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
+    attach(&message, &control, handles, count);
     while (part.iov_len > 0) {
         ssize_t sent = sendmsg(channel, &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent <= 0)
+        if (sent <= 0 && !message.msg_control)
             return false;
-        part.iov_base = (char *)part.iov_base + sent;
-        part.iov_len -= (size_t)sent;
+        if (sent < 0 && !*failure)
+            *failure = errno;
+        if (sent > 0) {
+            part.iov_base = (char *)part.iov_base + sent;
+            part.iov_len -= (size_t)sent;
+        }
         message.msg_control = NULL;
         message.msg_controllen = 0;
     }
     return true;
 }
 
-/* `fd` may be NULL: then none is taken. false: the other side is gone. */
-static bool receive_all(int channel, void *data, size_t size, int *fd)
+typedef struct received {
+    os_handle *handles;
+    size_t count, capacity;
+    int failure; /* some are missing, and why */
+} received;
+
+static void keep(received *got, int fd)
+{
+    if (got->count == got->capacity) {
+        size_t wanted = got->capacity ? 2 * got->capacity : 8;
+        os_handle *grown = realloc(got->handles, wanted * sizeof *grown);
+        if (!grown) {
+            close(fd);
+            got->failure = ENOMEM;
+            return;
+        }
+        got->handles = grown;
+        got->capacity = wanted;
+    }
+    int raised = posix_raise(fd);
+    if (raised < 0)
+        got->failure = errno;
+    else
+        got->handles[got->count++] = raised;
+}
+
+static void detach(struct msghdr *message, received *got)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = ((size_t)header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            keep(got, fd);
+        }
+    }
+    if (message->msg_flags & MSG_CTRUNC)
+        got->failure = EMFILE;
+}
+
+/* `handles` may be NULL: then none are taken. false: the other side is gone. */
+static bool receive_all(int channel, void *data, size_t size, received *handles)
 {
     struct iovec part = {.iov_base = data, .iov_len = size};
     while (part.iov_len > 0) {
         fd_message control;
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-        if (fd) {
+        if (handles) {
             message.msg_control = &control;
             message.msg_controllen = sizeof control;
         }
@@ -113,26 +179,40 @@ static bool receive_all(int channel, void *data, size_t size, int *fd)
             return false;
         part.iov_base = (char *)part.iov_base + got;
         part.iov_len -= (size_t)got;
-        struct cmsghdr *header = fd ? CMSG_FIRSTHDR(&message) : NULL;
-        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-            memcpy(fd, CMSG_DATA(header), sizeof *fd);
-            *fd = posix_raise(*fd);
-        }
+        if (handles)
+            detach(&message, handles);
     }
     return true;
 }
 
 /* ---- the parent ---- */
 
-mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *child)
+/* The request, with the sentinel; then a byte for each batch of handles. */
+static bool ask(int channel, const request *wanted, const os_handle *handles, os_handle sentinel,
+                int *failure)
 {
-    int sentinel[2] = {-1, -1};
+    int scarce = 0; /* a child without a sentinel is waited for in another way */
+    if (!send_all(channel, wanted, sizeof *wanted, &sentinel, sentinel >= 0, &scarce))
+        return false;
+    for (size_t i = 0; i < wanted->count; i += MOST_AT_ONCE) {
+        size_t left = wanted->count - i, batch = left < MOST_AT_ONCE ? left : MOST_AT_ONCE;
+        if (!send_all(channel, "", 1, handles + i, batch, failure))
+            return false;
+    }
+    return true;
+}
+
+mproc_err os_forkserver_request(os_handle server, uint64_t word, const os_handle *handles,
+                                size_t handle_count, os_process *child)
+{
+    int sentinel[2] = {-1, -1}, failure = 0;
     reply answer;
 #if !POSIX_LINUX
     posix_sentinel_pipe(sentinel);
 #endif
+    const request wanted = {.word = word, .count = handle_count};
     mproc_err err = MPROC_OK;
-    if (!send_all((int)server, &word, sizeof word, sentinel[1])) {
+    if (!ask((int)server, &wanted, handles, sentinel[1], &failure)) {
         error_remember(errno);
         err = MPROC_EBROKEN;
     }
@@ -142,7 +222,7 @@ mproc_err os_forkserver_request(os_handle server, uint64_t word, os_process *chi
         err = MPROC_EBROKEN;
     }
     if (!err && answer.failure)
-        err = posix_error(answer.failure);
+        err = posix_error(failure ? failure : answer.failure);
     if (err) {
         os_handle_close(sentinel[0]);
         return err;
@@ -311,7 +391,58 @@ static mproc_err begin(os_handle channel, void (*ended)(uint64_t word, mproc_exi
     return HAS_CLONE_PARENT ? MPROC_OK : notice_children();
 }
 
-uint64_t os_forkserver_serve(os_handle channel,
+static void drop(received *handles)
+{
+    for (size_t i = 0; i < handles->count; i++)
+        os_handle_close(handles->handles[i]);
+    free(handles->handles);
+}
+
+typedef struct order {
+    uint64_t word;
+    os_handle sentinel;
+    received handles;
+} order;
+
+/* Whole, also when the server has no descriptors for it. False: the parent is gone. */
+static bool receive_order(order *next)
+{
+    request wanted;
+    received sentinel = {0};
+    *next = (order){.sentinel = OS_NO_HANDLE};
+    bool alive = receive_all(server.channel, &wanted, sizeof wanted, &sentinel);
+    if (sentinel.count)
+        next->sentinel = sentinel.handles[0];
+    free(sentinel.handles);
+    if (!alive)
+        return false;
+    next->word = wanted.word;
+    for (uint64_t i = 0; i < wanted.count; i += MOST_AT_ONCE) {
+        char byte;
+        if (!receive_all(server.channel, &byte, 1, &next->handles))
+            return false;
+    }
+    if (next->handles.count != wanted.count && !next->handles.failure)
+        next->handles.failure = EMFILE;
+    return true;
+}
+
+/* As fork: 0 in the child. */
+static pid_t carry_out(const order *next, bool *foreign)
+{
+    *foreign = false;
+    if (next->handles.failure) {
+        errno = next->handles.failure;
+        return -1;
+    }
+    pid_t pid = fork_sibling();
+    if (pid >= 0 || (errno != ENOSYS && errno != EINVAL)) /* EINVAL: the server is an init */
+        return pid;
+    *foreign = true;
+    return fork_own(next->word, (int)next->sentinel);
+}
+
+os_order os_forkserver_serve(os_handle channel,
                              void (*ended)(uint64_t word, mproc_exit_status status))
 {
     if (begin(channel, ended))
@@ -325,25 +456,22 @@ uint64_t os_forkserver_serve(os_handle channel,
             report_ended();
         if (!polled[0].revents)
             continue;
-        uint64_t word;
-        int sentinel = -1;
-        if (!receive_all(server.channel, &word, sizeof word, &sentinel)) {
+        order next;
+        if (!receive_order(&next)) {
             report_ended();
             _exit(0);
         }
-        bool foreign = false;
-        pid_t pid = fork_sibling();
-        if (pid < 0 && (errno == ENOSYS || errno == EINVAL)) { /* EINVAL: the server is an init */
-            foreign = true;
-            pid = fork_own(word, sentinel);
-        }
+        bool foreign;
+        pid_t pid = carry_out(&next, &foreign);
         if (pid == 0) {
             leave_server();
-            return word;
+            return (os_order){next.word, next.handles.handles, next.handles.count};
         }
         reply answer = {
             .pid = pid, .server = getpid(), .failure = pid < 0 ? errno : 0, .foreign = foreign};
-        os_handle_close(sentinel);
-        send_all(server.channel, &answer, sizeof answer, -1);
+        os_handle_close(next.sentinel);
+        drop(&next.handles);
+        int failure = 0;
+        send_all(server.channel, &answer, sizeof answer, NULL, 0, &failure);
     }
 }

@@ -75,6 +75,8 @@ void posix_sentinel_pipe(int ends[2]);
 #define POSIX_ENTRY_PREFIX "--mproc-child="
 #define POSIX_ENTRY_VARIABLE "MPROC_CHILD"
 #define POSIX_ENTRY_SENTINEL '+' /* after the number of handles: the sentinel follows them */
+#define POSIX_ENTRY_DIGITS 6     /* of that number, at most */
+#define POSIX_ENTRY_HANDLES 999999
 
 char *posix_argv0(void); /* as os_entry_claim saw it; NULL before */
 #if !POSIX_LINUX

@@ -130,7 +130,9 @@ static bool foreign_has_ended(const os_process *process)
 bool os_process_is_gone(int64_t pid, uint64_t born)
 {
     (void)born;
-    return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH);
+    siginfo_t info = {0};
+    return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH) ||
+           (!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid);
 }
 
 /* Only the forkserver sees its child's end and reaps it. Without a server its sentinel must do. */

@@ -168,29 +168,76 @@ no_actions:
     return failure ? posix_error(failure) : MPROC_OK;
 }
 
+/* Becomes 3, 4, 5... in the child, in this order. */
+typedef struct gift {
+    int *fds;
+    bool *moved; /* that one is a copy, made here */
+    int count;
+} gift;
+
+/* The 5 of a child must not be written over this process's 5 before that has been copied. */
+static mproc_err move_away(gift *given)
+{
+    for (int i = 0; i < given->count; i++) {
+        if (given->fds[i] >= 3 + i)
+            continue;
+        int copy = fcntl(given->fds[i], F_DUPFD_CLOEXEC, 3 + given->count);
+        if (copy < 0)
+            return posix_error(errno == EINVAL ? EMFILE : errno);
+        given->fds[i] = copy;
+        given->moved[i] = true;
+    }
+    return MPROC_OK;
+}
+
+static void release(gift *given)
+{
+    for (int i = 0; i < given->count; i++) {
+        if (given->moved[i])
+            close(given->fds[i]);
+    }
+    free(given->fds);
+    free(given->moved);
+}
+
+/* `sentinel`: behind the others, unless it is -1. */
+static mproc_err gather(gift *given, const os_handle *handles, size_t count, int sentinel)
+{
+    *given = (gift){.fds = calloc(count + 1, sizeof *given->fds),
+                    .moved = calloc(count + 1, sizeof *given->moved)};
+    if (!given->fds || !given->moved)
+        return posix_error(ENOMEM);
+    for (size_t i = 0; i < count; i++) {
+        if (handles[i] < POSIX_FIRST_FD) /* it could be overwritten before it is copied */
+            return MPROC_EINVAL;
+        given->fds[given->count++] = (int)handles[i];
+    }
+    if (sentinel >= 0)
+        given->fds[given->count++] = sentinel;
+    return move_away(given);
+}
+
 mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,
                    size_t handle_count, const struct os_lifeline *mortal)
 {
     (void)mortal; /* the child arms it */
-    char private_argument[sizeof POSIX_ENTRY_PREFIX + OS_SPAWN_TEXT + 4];
-    int fds[OS_SPAWN_HANDLES + 1], count = 0;
-    if (handle_count > OS_SPAWN_HANDLES || strlen(text) >= OS_SPAWN_TEXT)
+    char private_argument[sizeof POSIX_ENTRY_PREFIX + OS_SPAWN_TEXT + POSIX_ENTRY_DIGITS + 2];
+    if (handle_count > POSIX_ENTRY_HANDLES)
+        return posix_error(EMFILE);
+    if (strlen(text) >= OS_SPAWN_TEXT)
         return MPROC_EINVAL;
-    for (size_t i = 0; i < handle_count; i++) {
-        if (handles[i] < POSIX_FIRST_FD) /* it could be overwritten before it is copied */
-            return MPROC_EINVAL;
-        fds[count++] = (int)handles[i];
-    }
     int sentinel[2] = {-1, -1};
 #if !POSIX_LINUX
     posix_sentinel_pipe(sentinel);
-    if (sentinel[1] >= 0)
-        fds[count++] = sentinel[1];
 #endif
     snprintf(private_argument, sizeof private_argument, "%s%s:%zu%c", POSIX_ENTRY_PREFIX, text,
              handle_count, sentinel[1] >= 0 ? POSIX_ENTRY_SENTINEL : '\0');
+    gift given;
     pid_t pid;
-    mproc_err err = run(&pid, private_argument, fds, count);
+    mproc_err err = gather(&given, handles, handle_count, sentinel[1]);
+    if (!err)
+        err = run(&pid, private_argument, given.fds, given.count);
+    release(&given);
     os_handle_close(sentinel[1]);
     if (err) {
         os_handle_close(sentinel[0]);

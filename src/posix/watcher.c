@@ -148,13 +148,17 @@ static void poller_wait(os_watcher *watcher, int timeout)
 {
     size_t count = 0;
     os_mutex_lock(&watcher->lock);
-    if (!make_room(watcher, watcher->count + 1)) /* those left out are found on the beat */
+    if (!make_room(watcher, watcher->count + 1)) /* those left out are looked at on the beat */
         timeout = timeout < 0 ? 20 : timeout;
     if (watcher->polled_capacity > 0)
         watcher->polled[count++] = (struct pollfd){.fd = watcher->wake[0], .events = POLLIN};
-    for (watch *one = watcher->first; one && count < watcher->polled_capacity; one = one->next) {
+    for (watch *one = watcher->first; one; one = one->next) {
         if (one->is_due || one->process.handle < 0)
             continue;
+        if (count >= watcher->polled_capacity) {
+            make_due(watcher, one);
+            continue;
+        }
         watcher->polled_whose[count] = one;
         watcher->polled[count++] =
             (struct pollfd){.fd = (int)one->process.handle, .events = POLLIN};

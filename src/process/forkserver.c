@@ -72,7 +72,7 @@ mproc_err forkserver_start_child(slot_id id, os_process *child, unsigned *incarn
     mproc_err err = running() ? MPROC_OK : start();
     if (!err) {
         gate_enter();
-        err = os_forkserver_request(channel, id, child);
+        err = os_forkserver_request(channel, id, NULL, 0, child);
         gate_leave();
         if (err == MPROC_EBROKEN)
             stop();
@@ -110,5 +110,5 @@ static void report(uint64_t word, mproc_exit_status status)
 
 slot_id forkserver_serve(os_handle requests)
 {
-    return os_forkserver_serve(requests, report);
+    return os_forkserver_serve(requests, report).word;
 }

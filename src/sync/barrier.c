@@ -50,7 +50,7 @@ typedef struct barrier_block {
 
 enum { FIELD_TIMEOUT, FIELD_ACTS }; /* of the object's own */
 
-static const int64_t first_beat = 100000000, last_beat = 60000000000;
+static const int64_t first_beat = 100000000;
 
 /* ---- the word ---- */
 
@@ -231,11 +231,11 @@ static bool has_died_unseen(uint32_t index)
 static void look_after_members(visit *v)
 {
     uint64_t word = atomic_load(&v->cell->word);
-    if (!members_any(&v->block->members, word, is_unguarded)) {
-        v->beat = last_beat;
+    const int64_t slow = family_slow_beat();
+    const bool watched = !members_any(&v->block->members, word, is_unguarded);
+    v->beat = watched || v->beat * 2 > slow ? slow : v->beat * 2;
+    if (watched)
         return;
-    }
-    v->beat = v->beat < last_beat / 2 ? v->beat * 2 : last_beat;
     while (object_matches(word, v->id) && state_of(word) != BROKEN &&
            members_any(&v->block->members, word, has_died_unseen) &&
            !release(v->cell, &word, broken(word))) {
@@ -369,7 +369,7 @@ static mproc_err pass(visit *v, unsigned *index)
 
 mproc_err mproc_barrier_wait(mproc_barrier barrier, int timeout_ms, unsigned *index)
 {
-    visit v = {.id = barrier.id, .beat = first_beat, .looking = spin_begin()};
+    visit v = {.id = barrier.id, .beat = first_beat};
     mproc_err err = object_check(barrier.id, OBJECT_BARRIER, &v.cell);
     if (err)
         return err;
@@ -380,6 +380,7 @@ mproc_err mproc_barrier_wait(mproc_barrier barrier, int timeout_ms, unsigned *in
         return MPROC_ESTALE;
     if ((err = park_deadline(timeout_ms, &v.deadline)))
         return err;
+    v.looking = spin_begin();
     presence *here = presence_begin(barrier.id);
     if (!here)
         return MPROC_ENOMEM;

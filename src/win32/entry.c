@@ -1,5 +1,6 @@
 #include "win32.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static _Atomic bool is_claimed;
@@ -43,18 +44,12 @@ static bool is_inherited(os_handle handle)
     return GetHandleInformation(win32_handle(handle), &flags) && flags & HANDLE_FLAG_INHERIT;
 }
 
-static bool read_argument(const char *argument, os_entry *entry)
+/* Into `handles`, which has room for as many as there are commas, and one more. */
+static bool read_handles(const char *next, os_entry *entry)
 {
-    const char *colon = strrchr(argument, ':');
-    if (!colon || (size_t)(colon - argument) >= sizeof entry->text)
-        return false;
-    memcpy(entry->text, argument, (size_t)(colon - argument));
-    const char *next = colon + 1;
     if (!strcmp(next, "0"))
         return true;
     do {
-        if (entry->handle_count == OS_SPAWN_HANDLES)
-            return false;
         os_handle *handle = &entry->handles[entry->handle_count++];
         if (!read_handle(&next, handle) || !is_inherited(*handle))
             return false;
@@ -66,14 +61,33 @@ static bool read_argument(const char *argument, os_entry *entry)
     return true;
 }
 
+static mproc_err read_argument(const char *argument, os_entry *entry)
+{
+    const char *colon = strrchr(argument, ':');
+    if (!colon || (size_t)(colon - argument) >= sizeof entry->text)
+        return MPROC_EINVAL;
+    size_t room = 1;
+    for (const char *next = colon; *next; next++)
+        room += *next == ',';
+    entry->handles = malloc(room * sizeof *entry->handles);
+    if (!entry->handles)
+        return win32_error(ERROR_NOT_ENOUGH_MEMORY);
+    memcpy(entry->text, argument, (size_t)(colon - argument));
+    if (read_handles(colon + 1, entry))
+        return MPROC_OK;
+    free(entry->handles);
+    return MPROC_EINVAL;
+}
+
 mproc_err os_entry_claim(int argc, char **argv, os_entry *entry)
 {
     const size_t prefix = sizeof WIN32_PRIVATE_ARGUMENT - 1;
     if (argc < 2 || !argv || !argv[1] || strncmp(argv[1], WIN32_PRIVATE_ARGUMENT, prefix) != 0)
         return MPROC_ENOENT;
     os_entry found = {.handle_count = 0};
-    if (!read_argument(argv[1] + prefix, &found))
-        return MPROC_EINVAL;
+    mproc_err err = read_argument(argv[1] + prefix, &found);
+    if (err)
+        return err;
     for (size_t i = 0; i < found.handle_count; i++)
         SetHandleInformation(win32_handle(found.handles[i]), HANDLE_FLAG_INHERIT, 0);
     for (int i = 1; i < argc; i++)

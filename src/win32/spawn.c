@@ -8,7 +8,7 @@
 enum {
     LONGEST_COMMAND = 32767, /* with its end; wine takes more */
     STANDARD_HANDLES = 3,
-    LONGEST_ARGUMENT = sizeof WIN32_PRIVATE_ARGUMENT + OS_SPAWN_TEXT + 9 * OS_SPAWN_HANDLES
+    LONGEST_HANDLE = 9 /* with its comma */
 };
 
 /* Whether CreateProcess itself puts a child into a job: Windows 10 does. Where it does not, a
@@ -19,7 +19,7 @@ static _Atomic int job_list_state = UNTRIED;
 enum { CREATE_TRIES = 5 };
 
 typedef struct launch {
-    HANDLE inherited[OS_SPAWN_HANDLES + STANDARD_HANDLES]; /* the child's, then the standard ones */
+    HANDLE *inherited; /* the child's, then the standard ones */
     size_t inherited_count;
     wchar_t *program;
     wchar_t *command;
@@ -28,9 +28,9 @@ typedef struct launch {
     bool suspended; /* until it is known to be in the job */
 } launch;
 
-/* Adds a copy that a child can inherit. It exists during the call only; a child of the host that
- * is started with all inheritable handles at this moment gets it, too, which does no harm. NULL
- * with the last error set. */
+/* Adds a copy that a child can inherit. It exists during the call only; but a child of the host's
+ * own that is started with all inheritable handles at this moment gets it, too. NULL with the last
+ * error set. */
 static HANDLE add_copy(launch *it, HANDLE handle)
 {
     HANDLE self = GetCurrentProcess(), copy;
@@ -57,8 +57,9 @@ static mproc_err add_null_input(launch *it)
 
 static mproc_err gather_handles(launch *it, const os_handle *handles, size_t count)
 {
-    if (count > OS_SPAWN_HANDLES)
-        return win32_invalid();
+    it->inherited = malloc((count + STANDARD_HANDLES) * sizeof *it->inherited);
+    if (!it->inherited)
+        return win32_error(ERROR_NOT_ENOUGH_MEMORY);
     for (size_t i = 0; i < count; i++) {
         if (!add_copy(it, win32_handle(handles[i])))
             return win32_last_error();
@@ -111,20 +112,22 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static mproc_err write_argument(char argument[LONGEST_ARGUMENT], const char *text,
-                                const HANDLE *handles, size_t count)
+/* Which the caller frees. NULL: no memory. */
+static char *make_argument(const char *text, const HANDLE *handles, size_t count)
 {
-    if (!is_plain(text) || strlen(text) >= OS_SPAWN_TEXT)
-        return win32_invalid();
-    size_t length = (size_t)snprintf(argument, LONGEST_ARGUMENT, WIN32_PRIVATE_ARGUMENT "%s:%s",
-                                     text, count ? "" : "0");
+    size_t most = sizeof WIN32_PRIVATE_ARGUMENT ":0" + strlen(text) + count * LONGEST_HANDLE;
+    char *argument = malloc(most);
+    if (!argument)
+        return NULL;
+    size_t length =
+        (size_t)snprintf(argument, most, WIN32_PRIVATE_ARGUMENT "%s:%s", text, count ? "" : "0");
     for (size_t i = 0; i < count; i++) {
         assert((uintptr_t)handles[i] <= UINT32_MAX);
-        length += (size_t)snprintf(argument + length, LONGEST_ARGUMENT - length, i ? ",%lx" : "%lx",
+        length += (size_t)snprintf(argument + length, most - length, i ? ",%lx" : "%lx",
                                    (unsigned long)(uintptr_t)handles[i]);
     }
-    assert(length < LONGEST_ARGUMENT);
-    return MPROC_OK;
+    assert(length < most);
+    return argument;
 }
 
 /* This process's own argv[0], always in one pair of quotes: the C libraries disagree about all
@@ -142,16 +145,12 @@ static size_t write_program(wchar_t *to, const wchar_t *word, const wchar_t *end
     return (size_t)(next - to);
 }
 
-static mproc_err write_command(launch *it, const char *text, size_t handle_count)
+static mproc_err write_line(launch *it, const char *argument)
 {
-    char argument[LONGEST_ARGUMENT];
-    mproc_err err = write_argument(argument, text, it->inherited, handle_count);
-    if (err)
-        return err;
     const wchar_t *word = GetCommandLineW(), *end = win32_after_program(word);
     size_t rest = strlen(argument) + 1, most = (size_t)(end - word) + sizeof "\"\" " - 1 + rest;
     if (most > LONGEST_COMMAND)
-        return win32_error(ERROR_FILENAME_EXCED_RANGE);
+        return win32_error(ERROR_TOO_MANY_OPEN_FILES); /* nothing else in it grows */
     it->command = malloc(most * sizeof *it->command);
     if (!it->command)
         return win32_error(ERROR_NOT_ENOUGH_MEMORY);
@@ -160,6 +159,16 @@ static mproc_err write_command(launch *it, const char *text, size_t handle_count
     for (size_t i = 0; i < rest; i++)
         it->command[length++] = (wchar_t)argument[i];
     return MPROC_OK;
+}
+
+static mproc_err write_command(launch *it, const char *text, size_t handle_count)
+{
+    if (!is_plain(text) || strlen(text) >= OS_SPAWN_TEXT)
+        return win32_invalid();
+    char *argument = make_argument(text, it->inherited, handle_count);
+    mproc_err err = argument ? write_line(it, argument) : win32_error(ERROR_NOT_ENOUGH_MEMORY);
+    free(argument);
+    return err;
 }
 
 /* Windows answers a bad list with an error, wine with silence. */
@@ -260,6 +269,7 @@ static void clean_up(launch *it)
     free(it->program);
     for (size_t i = 0; i < it->inherited_count; i++)
         CloseHandle(it->inherited[i]);
+    free(it->inherited);
 }
 
 mproc_err os_spawn(os_process *child, const char *text, const os_handle *handles,

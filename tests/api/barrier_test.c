@@ -1,10 +1,9 @@
 /* Barriers: parties are threads of this process and other processes, at once. */
-#include "support.h"
+#include "sync_support.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
-enum { MOST = 8, ROUNDS = 1000, UNTOUCHED = 4711 };
+enum { MOST = 8, ROUNDS = 1000 };
 
 /* In shared memory. */
 typedef struct court {
@@ -21,9 +20,7 @@ static court *the;
 
 static void open_court(unsigned parties, const mproc_barrier_options *options)
 {
-    assert_int_equal(mproc_memory_alloc(&place, sizeof *the), MPROC_OK);
-    the = mproc_memory_data(place);
-    memset(the, 0, sizeof *the);
+    the = share(&place, sizeof *the);
     for (int i = 0; i < MOST; i++)
         the->err[i] = UNTOUCHED;
     assert_int_equal(mproc_barrier_create(&the->barrier, parties, options), MPROC_OK);
@@ -32,18 +29,7 @@ static void open_court(unsigned parties, const mproc_barrier_options *options)
 static void close_court(void)
 {
     assert_int_equal(mproc_barrier_destroy(the->barrier), MPROC_OK);
-    assert_int_equal(mproc_memory_free(place), MPROC_OK);
-}
-
-static bool await_value(const _Atomic int *value, int wanted)
-{
-    const int64_t deadline = host_now() + SOON;
-    while (*value != wanted) {
-        if (host_now() > deadline)
-            return false;
-        host_nap(1);
-    }
-    return true;
+    unshare(place);
 }
 
 static bool await_waiting(mproc_barrier barrier, unsigned wanted)
@@ -59,16 +45,11 @@ static bool await_waiting(mproc_barrier barrier, unsigned wanted)
 
 /* ---- parties ---- */
 
-typedef struct party {
-    mproc_memory place;
-    int who, of, rounds, timeout_ms;
-} party;
-
 /* Waits as often as it is told to, or until it fails. */
 static int take_part(void *args, size_t size)
 {
     const party *me = args;
-    court *here = size == sizeof *me ? mproc_memory_data(me->place) : NULL;
+    court *here = place_of(args, size);
     if (!here)
         return 1;
     mproc_err err = MPROC_OK;
@@ -90,35 +71,10 @@ static void take_part_as_thread(void *args)
     take_part(args, sizeof(party));
 }
 
-typedef struct team {
-    int threads, processes;
-    party parties[MOST];
-    host_thread thread[MOST];
-    mproc_process *process[MOST];
-} team;
-
-/* The threads come first. */
-static void start_team(team *all, int threads, int processes, party like)
+static void start_waits(team *all, int threads, int processes, party like)
 {
-    *all = (team){.threads = threads, .processes = processes};
     like.place = place;
-    for (int i = 0; i < threads + processes; i++) {
-        all->parties[i] = like;
-        all->parties[i].who = i;
-        all->parties[i].of = threads + processes;
-        if (i < threads)
-            assert_true(host_thread_start(&all->thread[i], take_part_as_thread, &all->parties[i]));
-        else
-            all->process[i] = start_process(take_part, &all->parties[i], sizeof(party));
-    }
-}
-
-static void join_team(team *all)
-{
-    for (int i = 0; i < all->threads; i++)
-        host_thread_join(&all->thread[i]);
-    for (int i = all->threads; i < all->threads + all->processes; i++)
-        assert_int_equal(exit_code_of(all->process[i]), 0);
+    start_team(all, take_part, threads, processes, like);
 }
 
 static void assert_team_got(const team *all, mproc_err err)
@@ -132,7 +88,7 @@ static const party once = {.rounds = 1, .timeout_ms = MPROC_FOREVER};
 /* Two threads and two processes wait where one is missing. */
 static void start_waiters(team *all)
 {
-    start_team(all, 2, 2, once);
+    start_waits(all, 2, 2, once);
     assert_true(await_waiting(the->barrier, 4));
 }
 
@@ -142,7 +98,7 @@ static void assert_it_works(int parties)
     for (int i = 0; i < MOST; i++)
         the->err[i] = UNTOUCHED;
     assert_false(mproc_barrier_is_broken(the->barrier));
-    start_team(&all, 2, parties - 2, once);
+    start_waits(&all, 2, parties - 2, once);
     join_team(&all);
     assert_team_got(&all, MPROC_OK);
 }
@@ -180,7 +136,7 @@ static void every_index_is_given_once_and_exactly_one_party_gets_zero(void **sta
     (void)state;
     team all;
     open_court(6, NULL);
-    start_team(&all, 3, 3, (party){.rounds = 50, .timeout_ms = SOON});
+    start_waits(&all, 3, 3, (party){.rounds = 50, .timeout_ms = SOON});
     join_team(&all);
     assert_team_got(&all, MPROC_OK);
     assert_indices_are_complete(6, 50);
@@ -192,7 +148,7 @@ static void a_thousand_passes_and_nobody_is_overtaken(void **state)
     (void)state;
     team all;
     open_court(4, NULL);
-    start_team(&all, 2, 2, (party){.rounds = ROUNDS, .timeout_ms = MPROC_FOREVER});
+    start_waits(&all, 2, 2, (party){.rounds = ROUNDS, .timeout_ms = MPROC_FOREVER});
     join_team(&all);
     assert_team_got(&all, MPROC_OK);
     assert_indices_are_complete(4, ROUNDS);
@@ -205,7 +161,7 @@ static void more_users_than_parties_pass_in_groups(void **state)
     (void)state;
     team all;
     open_court(2, NULL);
-    start_team(&all, 3, 3, (party){.rounds = 1, .timeout_ms = SOON});
+    start_waits(&all, 3, 3, (party){.rounds = 1, .timeout_ms = SOON});
     join_team(&all);
     assert_team_got(&all, MPROC_OK);
     close_court();
@@ -275,7 +231,7 @@ static void the_action_runs_once_for_each_pass_with_its_own_arguments(void **sta
     (void)state;
     team all;
     open_court_with_action(4, 0, 0);
-    start_team(&all, 2, 2, (party){.rounds = 100, .timeout_ms = SOON});
+    start_waits(&all, 2, 2, (party){.rounds = 100, .timeout_ms = SOON});
     join_team(&all);
     assert_team_got(&all, MPROC_OK);
     assert_int_equal(the->action_runs, 100);
@@ -289,7 +245,7 @@ static void the_action_runs_in_whichever_process_comes_last(void **state)
     (void)state;
     open_court_with_action(2, 0, 0);
     team all;
-    start_team(&all, 1, 0, once);
+    start_waits(&all, 1, 0, once);
     assert_true(await_waiting(the->barrier, 1));
     party last = once;
     last.place = place;
@@ -311,7 +267,7 @@ static void nobody_goes_on_before_the_action_is_done(void **state)
     team all;
     unsigned count;
     open_court_with_action(4, 0, 1);
-    start_team(&all, 2, 2, once);
+    start_waits(&all, 2, 2, once);
     assert_true(await_value(&the->stage, 1));
     assert_int_equal(mproc_barrier_n_waiting(the->barrier, &count), MPROC_OK);
     assert_int_equal(count, 4);
@@ -329,7 +285,7 @@ static void an_action_that_fails_breaks_the_barrier(void **state)
     team all;
     open_court_with_action(4, 3, 0);
     for (int i = 1; i <= 2; i++) {
-        start_team(&all, 2, 2, once);
+        start_waits(&all, 2, 2, once);
         join_team(&all);
         assert_team_got(&all, MPROC_EBROKEN);
         assert_int_equal(the->index[0][0], UNTOUCHED);
@@ -345,7 +301,7 @@ static void an_abort_while_the_action_runs_breaks_that_pass(void **state)
     (void)state;
     team all;
     open_court_with_action(4, 0, 1);
-    start_team(&all, 2, 2, once);
+    start_waits(&all, 2, 2, once);
     assert_true(await_value(&the->stage, 1));
     assert_int_equal(mproc_barrier_abort(the->barrier), MPROC_OK);
     the->go = 1;
@@ -416,7 +372,7 @@ static void many_resets_at_once_are_no_pass(void **state)
 static int pass_and_meet(void *args, size_t size)
 {
     const party *me = args;
-    court *here = size == sizeof *me ? mproc_memory_data(me->place) : NULL;
+    court *here = place_of(args, size);
     mproc_err err = here ? MPROC_OK : MPROC_EINVAL;
     for (int i = 0; i < me->rounds && !err; i++) {
         err = mproc_barrier_wait(here->barrier, SOON, NULL);
@@ -481,11 +437,11 @@ static void the_time_out_of_the_barrier_is_that_of_waits_without_one(void **stat
     assert_int_equal(mproc_barrier_wait(the->barrier, MPROC_FOREVER, NULL), MPROC_ETIMEDOUT);
     assert_int_equal(mproc_barrier_reset(the->barrier), MPROC_OK);
     team all;
-    start_team(&all, 0, 1, once);
+    start_waits(&all, 0, 1, once);
     assert_true(await_value(&the->err[0], MPROC_ETIMEDOUT));
     join_team(&all);
     assert_int_equal(mproc_barrier_reset(the->barrier), MPROC_OK);
-    start_team(&all, 1, 0, (party){.rounds = 1, .timeout_ms = SOON});
+    start_waits(&all, 1, 0, (party){.rounds = 1, .timeout_ms = SOON});
     assert_true(await_waiting(the->barrier, 1));
     host_nap(60); /* longer than the barrier's own: that must not matter */
     assert_int_equal(mproc_barrier_wait(the->barrier, SOON, NULL), MPROC_OK);
@@ -499,8 +455,7 @@ static void the_time_out_of_the_barrier_is_that_of_waits_without_one(void **stat
 /* Passes once and stays. */
 static int pass_and_stay(void *args, size_t size)
 {
-    const party *me = args;
-    court *here = size == sizeof *me ? mproc_memory_data(me->place) : NULL;
+    court *here = place_of(args, size);
     if (!here || mproc_barrier_wait(here->barrier, SOON, NULL))
         return 1;
     here->stage = 1;
@@ -508,10 +463,9 @@ static int pass_and_stay(void *args, size_t size)
     return 0;
 }
 
-static mproc_process *start_party(mproc_target target, int who)
+static mproc_process *start_member(mproc_target part)
 {
-    party it = {.place = place, .who = who, .rounds = 1, .timeout_ms = MPROC_FOREVER};
-    return start_process(target, &it, sizeof it);
+    return start_party(part, (party){.place = place, .who = 7, .rounds = 1, .timeout_ms = -1});
 }
 
 static void a_member_killed_while_it_waits_breaks_the_barrier(void **state)
@@ -519,9 +473,9 @@ static void a_member_killed_while_it_waits_breaks_the_barrier(void **state)
     (void)state;
     team all;
     open_court(6, NULL);
-    mproc_process *victim = start_party(take_part, 7);
+    mproc_process *victim = start_member(take_part);
     assert_true(await_waiting(the->barrier, 1));
-    start_team(&all, 2, 2, once);
+    start_waits(&all, 2, 2, once);
     assert_true(await_waiting(the->barrier, 5));
     mproc_process_kill(victim);
     join_team(&all);
@@ -537,7 +491,7 @@ static void a_member_killed_while_it_waits_breaks_the_barrier(void **state)
 static mproc_process *start_computing(void)
 {
     open_court(2, NULL);
-    mproc_process *other = start_party(pass_and_stay, 7);
+    mproc_process *other = start_member(pass_and_stay);
     assert_int_equal(mproc_barrier_wait(the->barrier, SOON, NULL), MPROC_OK);
     assert_true(await_value(&the->stage, 1));
     return other;
@@ -548,7 +502,7 @@ static void a_member_killed_between_two_passes_breaks_the_barrier(void **state)
     (void)state;
     team all;
     mproc_process *victim = start_computing();
-    start_team(&all, 0, 1, once);
+    start_waits(&all, 0, 1, once);
     assert_true(await_waiting(the->barrier, 1));
     mproc_process_kill(victim);
     join_team(&all);
@@ -598,7 +552,7 @@ static void a_member_killed_while_it_runs_the_action_breaks_the_barrier(void **s
     team all;
     open_court_of_eternal_action(5);
     start_waiters(&all);
-    mproc_process *victim = start_party(take_part, 7);
+    mproc_process *victim = start_member(take_part);
     assert_true(await_value(&the->stage, 1));
     mproc_process_kill(victim);
     join_team(&all);
@@ -612,12 +566,12 @@ static void a_time_out_counts_while_the_action_runs(void **state)
     (void)state;
     team all;
     open_court_of_eternal_action(3);
-    start_team(&all, 0, 1, once);
+    start_waits(&all, 0, 1, once);
     assert_true(await_waiting(the->barrier, 1));
     party hurried = {.place = place, .who = 6, .rounds = 1, .timeout_ms = 200};
     mproc_process *other = start_process(take_part, &hurried, sizeof hurried);
     assert_true(await_waiting(the->barrier, 2));
-    mproc_process *victim = start_party(take_part, 7);
+    mproc_process *victim = start_member(take_part);
     assert_true(await_value(&the->err[6], MPROC_ETIMEDOUT));
     join_team(&all);
     assert_team_got(&all, MPROC_EBROKEN);
@@ -630,7 +584,7 @@ static void a_member_that_returns_breaks_nothing(void **state)
 {
     (void)state;
     open_court(2, NULL);
-    mproc_process *other = start_party(take_part, 0);
+    mproc_process *other = start_member(take_part);
     assert_int_equal(mproc_barrier_wait(the->barrier, SOON, NULL), MPROC_OK);
     assert_int_equal(exit_code_of(other), 0);
     assert_false(mproc_barrier_is_broken(the->barrier));
@@ -655,7 +609,7 @@ static int return_beside_a_waiter(void *args, size_t size)
 {
     static party mine;
     static host_thread thread;
-    court *here = size == sizeof mine ? mproc_memory_data(((party *)args)->place) : NULL;
+    court *here = place_of(args, size);
     mine = here ? *(party *)args : mine;
     if (!here || !host_thread_start(&thread, take_part_as_thread, &mine))
         return 1;
@@ -673,7 +627,7 @@ static void a_member_that_returns_while_a_thread_of_it_waits_breaks_the_barrier(
                                                                  .args = &it,
                                                                  .args_size = sizeof it,
                                                                  .method = METHOD_FOR_THREADS});
-    start_team(&all, 2, 2, once);
+    start_waits(&all, 2, 2, once);
     join_team(&all);
     assert_team_got(&all, MPROC_EBROKEN);
     assert_int_equal(exit_code_of(other), 0);
@@ -692,9 +646,9 @@ static void a_member_that_exits_without_returning_breaks_the_barrier(void **stat
     (void)state;
     team all;
     open_court(2, NULL);
-    mproc_process *other = start_party(pass_and_quit, 7);
+    mproc_process *other = start_member(pass_and_quit);
     assert_int_equal(mproc_barrier_wait(the->barrier, SOON, NULL), MPROC_OK);
-    start_team(&all, 1, 0, once);
+    start_waits(&all, 1, 0, once);
     assert_int_equal(exit_code_of(other), 0);
     join_team(&all);
     assert_team_got(&all, MPROC_EBROKEN);
@@ -823,11 +777,9 @@ static void what_is_no_barrier_is_stale(void **state)
         assert_int_equal(mproc_barrier_destroy(barrier), MPROC_OK);
         assert_stale(barrier);
     }
-    uint64_t random = 88172645463325252u;
+    uint64_t seed = 88172645463325252u;
     for (int i = 0; i < 20000; i++) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        const uint64_t random = next_random(&seed);
         assert_stale((mproc_barrier){random});
         assert_stale((mproc_barrier){(random << 32) | (random >> 44 & 15)});
     }
@@ -842,7 +794,7 @@ static void waiters_of_a_destroyed_barrier_find_it_stale(void **state)
     assert_int_equal(mproc_barrier_destroy(the->barrier), MPROC_OK);
     join_team(&all);
     assert_team_got(&all, MPROC_ESTALE);
-    assert_int_equal(mproc_memory_free(place), MPROC_OK);
+    unshare(place);
 }
 
 static void an_action_may_outlive_its_barrier(void **state)
@@ -850,14 +802,14 @@ static void an_action_may_outlive_its_barrier(void **state)
     (void)state;
     team all;
     open_court_with_action(4, 0, 1);
-    start_team(&all, 2, 2, once);
+    start_waits(&all, 2, 2, once);
     assert_true(await_value(&the->stage, 1));
     assert_int_equal(mproc_barrier_destroy(the->barrier), MPROC_OK);
     the->go = 1;
     join_team(&all);
     assert_team_got(&all, MPROC_ESTALE);
     assert_int_equal(the->action_sees_wrong, 0);
-    assert_int_equal(mproc_memory_free(place), MPROC_OK);
+    unshare(place);
 }
 
 int main(int argc, char **argv)

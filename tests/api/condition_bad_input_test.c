@@ -112,11 +112,11 @@ static void expect_not_held(const stage *at)
 static int hold_until_told(void *args, size_t size)
 {
     const stage *at = args;
-    const scene *s = scene_of(at);
+    scene *s = scene_of(at);
     if (size != sizeof *at || mproc_condition_acquire(at->condition, SOON))
         return 1;
-    scene_of(at)->waiting = 1;
-    while (!*(volatile const int *)&s->phase)
+    s->held = 1;
+    while (!s->told)
         host_nap(1);
     return mproc_condition_release(at->condition) ? 2 : 0;
 }
@@ -131,10 +131,10 @@ static void held_by_somebody_else(int lock, crew_kind kind)
     stage at = stage_set(lock);
     scene *s = scene_of(&at);
     crew_add(&them, hold_until_told, &at, sizeof at);
-    while (!*(volatile int *)&s->waiting)
+    while (!s->held)
         host_nap(1);
     expect_not_held(&at);
-    *(volatile int *)&s->phase = 1;
+    s->told = 1;
     crew_join(&them);
     stage_clear(&at);
 }

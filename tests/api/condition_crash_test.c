@@ -254,8 +254,11 @@ static int wait_and_be_killed(int argc, char **argv)
 static void a_killed_first_process_swallows_no_notify(void **state)
 {
     (void)state;
+    int code;
     note answer = new_note("answer");
-    run_role("wait_and_be_killed", answer.path, NULL);
+    const char *const arguments[] = {answer.path, NULL};
+    host_program first = start_role("wait_and_be_killed", arguments, NULL);
+    assert_true(host_wait(&first, SOON, &code));
     assert_int_equal(await_number(&answer), 1);
 }
 

@@ -6,7 +6,7 @@
 
 enum { BRIEFLY = 20, OWN_LOCK = 0, PLAIN_LOCK, RECURSIVE_LOCK, LOCK_KINDS };
 
-/* In shared memory, under the condition's lock. */
+/* In shared memory; under the condition's lock, but for the atomic ones. */
 typedef struct scene {
     int waiting;           /* have begun to wait, ever */
     int woken, timed_out;  /* have ended */
@@ -14,6 +14,7 @@ typedef struct scene {
     int phase;             /* the test's: what it has done so far */
     int phases[CREW_MOST]; /* in which each one was woken */
     int turn, sum, items[4], count, put, got;
+    _Atomic int held, told;
 } scene;
 
 /* A value, for arguments. */

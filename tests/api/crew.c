@@ -46,7 +46,7 @@ void crew_join(crew *them)
     for (size_t i = 0; i < them->count; i++) {
         int code = join(&them->members[i]);
         if (code)
-            print_error("member %zu: %d\n", i, code);
+            print_error("member %d: %d\n", (int)i, code);
         wrong += code != 0;
     }
     them->count = 0;

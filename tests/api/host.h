@@ -41,6 +41,8 @@ bool host_is_running(long long pid);
 void host_kill(long long pid); /* as the system's own tools do it: nobody is asked */
 /* What mproc_process_terminate sends, where that can be ignored. */
 void host_ignore_terminate(void);
+/* What `run` returned in a child that was forked behind mproc's back; -1: there is no fork. */
+int host_raw_fork(int (*run)(void));
 void host_stop_self(void); /* until somebody continues it; Windows: waits forever */
 /* Stops another process, until host_continue. False: this system cannot do that. */
 bool host_pause(long long pid);

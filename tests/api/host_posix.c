@@ -213,6 +213,16 @@ void host_ignore_terminate(void)
     signal(SIGTERM, SIG_IGN);
 }
 
+int host_raw_fork(int (*run)(void))
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(run());
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                           : 255;
+}
+
 void host_stop_self(void)
 {
     raise(SIGSTOP);

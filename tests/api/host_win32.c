@@ -149,6 +149,12 @@ void host_ignore_terminate(void)
 {
 }
 
+int host_raw_fork(int (*run)(void))
+{
+    (void)run;
+    return -1;
+}
+
 void host_stop_self(void)
 {
     host_wait_forever();

@@ -276,6 +276,13 @@ static void drive_recovery(const subject *of, uint32_t point, totals *sum,
     }
 }
 
+/* In the ordinary form: of long operations a part, and of a sample little. */
+static bool is_worth_recovery(const subject *of, uint32_t point)
+{
+    const uint32_t first = 16, part = is_sample() ? 8 : 4;
+    return drive_is_soak() || (point < first && !is_sample()) || point % part == of->index % part;
+}
+
 static void drive_one(const subject *of, totals *sum, const drive_options *options)
 {
     bool after = false;
@@ -288,7 +295,7 @@ static void drive_one(const subject *of, totals *sum, const drive_options *optio
         EXPECT(got.found != OUTCOME_AFTER || point > 0);
         EXPECT(got.found != OUTCOME_BEFORE || !got.end);
         after |= got.found == OUTCOME_AFTER;
-        if (options->recovery && (!is_sample() || point % 8 == of->index % 8))
+        if (options->recovery && is_worth_recovery(of, point))
             drive_recovery(of, point, sum, options);
         if (got.end)
             break;

@@ -23,9 +23,10 @@
 typedef struct scenario {
     const char *name; /* a sentence */
     void (*play)(void);
-    bool interruptible; /* waits may end with MPROC_EINTR */
-    bool can_deny;      /* the system may refuse to end a process */
-    bool to_the_end;    /* one pass only: the faults are still there when the program ends */
+    bool interruptible;  /* waits may end with MPROC_EINTR */
+    bool can_deny;       /* the system may refuse to end a process */
+    bool starts_nothing; /* the start method does not matter */
+    bool to_the_end;     /* one pass only: the faults are still there when the program ends */
 } scenario;
 
 extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[];

@@ -204,8 +204,10 @@ FALLIBLE(os_watcher_create,
 FALLIBLE(os_watcher_add, (os_watcher * watcher, os_process *process, uint64_t key),
          (watcher, process, key), MPROC_EAGAIN, MPROC_ENOMEM)
 FALLIBLE(os_forkserver_channel, (os_handle ends[2]), (ends), MPROC_EAGAIN)
-FALLIBLE(os_forkserver_request, (os_handle server, uint64_t word, os_process *child),
-         (server, word, child), MPROC_EBROKEN, MPROC_EAGAIN, MPROC_ENOMEM)
+FALLIBLE(os_forkserver_request,
+         (os_handle server, uint64_t word, const os_handle *handles, size_t handle_count,
+          os_process *child),
+         (server, word, handles, handle_count, child), MPROC_EBROKEN, MPROC_EAGAIN, MPROC_ENOMEM)
 
 FALLIBLE(os_segment_create, (os_segment * segment, const char *name, uint64_t size),
          (segment, name, size), MPROC_ENOMEM, MPROC_EAGAIN, MPROC_EEXIST, MPROC_ENOENT, MPROC_EOS)

@@ -25,7 +25,7 @@ static void allocate_and_free(void)
 
 static void fill(void)
 {
-    enum { MOST = 64, BLOCK = 4 << 20 };
+    enum { MOST = 32, BLOCK = 8 << 20 };
     arena_ref refs[MOST];
     size_t count = 0;
     if (!enter())
@@ -114,10 +114,12 @@ static void name_memory(void)
 }
 
 const scenario memory_scenarios[] = {
-    {.name = "memory_is_allocated_by_handle", .play = use_memory},
+    {.name = "memory_is_allocated_by_handle", .play = use_memory, .starts_nothing = true},
     {.name = "memory_is_passed_to_a_child", .play = pass_memory},
-    {.name = "memory_is_named", .play = name_memory},
-    {.name = "blocks_of_all_sizes_are_allocated", .play = allocate_and_free},
-    {.name = "the_heap_is_filled", .play = fill},
+    {.name = "memory_is_named", .play = name_memory, .starts_nothing = true},
+    {.name = "blocks_of_all_sizes_are_allocated",
+     .play = allocate_and_free,
+     .starts_nothing = true},
+    {.name = "the_heap_is_filled", .play = fill, .starts_nothing = true},
     {0},
 };

@@ -54,7 +54,7 @@ static mproc_pool *create(void)
 static void end(mproc_pool *pool)
 {
     TRY(0, mproc_pool_close(pool));
-    while (!TRY(ERR(EINTR), mproc_pool_join(pool, 30000))) {
+    while (!TRY(ERR(EINTR) | ERR(EAGAIN), mproc_pool_join(pool, 30000))) {
     }
     mproc_pool_free(pool);
 }
@@ -100,7 +100,7 @@ static void create_and_terminate(void)
     if (!pool)
         return;
     TRY(0, mproc_pool_terminate(pool));
-    while (!TRY(ERR(EINTR), mproc_pool_join(pool, 30000))) {
+    while (!TRY(ERR(EINTR) | ERR(EAGAIN), mproc_pool_join(pool, 30000))) {
     }
     mproc_pool_free(pool);
 }

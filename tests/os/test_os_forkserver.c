@@ -56,7 +56,7 @@ static int play_server(const os_entry *entry, const char *argument)
     CHECK(told_to != NULL);
     atomic_store(&told_to->pid, os_getpid());
     os_on_fork(count_fork);
-    return be_child(os_forkserver_serve(entry->handles[0], note_end), entry);
+    return be_child(os_forkserver_serve(entry->handles[0], note_end).word, entry);
 }
 
 typedef struct house {
@@ -108,7 +108,7 @@ static void without_a_fork_there_is_no_server(void **state)
     os_handle ends[2];
     os_process child;
     assert_int_equal(os_forkserver_channel(ends), MPROC_ENOSYS);
-    assert_int_equal(os_forkserver_request(OS_NO_HANDLE, 1, &child), MPROC_ENOSYS);
+    assert_int_equal(os_forkserver_request(OS_NO_HANDLE, 1, NULL, 0, &child), MPROC_ENOSYS);
 }
 
 static void a_server_makes_children_that_know_their_word(void **state)
@@ -120,7 +120,8 @@ static void a_server_makes_children_that_know_their_word(void **state)
     house *of = open_house();
     os_process children[COUNT];
     for (uint64_t word = 0; word < COUNT; word++) {
-        assert_int_equal(os_forkserver_request(of->ends[0], word, &children[word]), MPROC_OK);
+        assert_int_equal(os_forkserver_request(of->ends[0], word, NULL, 0, &children[word]),
+                         MPROC_OK);
         assert_true(children[word].pid > 0 && children[word].pid != of->server.pid);
     }
     for (uint64_t word = 0; word < COUNT; word++) {
@@ -138,7 +139,7 @@ static void a_crash_in_a_servers_child_is_seen(void **state)
         skip();
     house *of = open_house();
     os_process child;
-    assert_int_equal(os_forkserver_request(of->ends[0], 200, &child), MPROC_OK);
+    assert_int_equal(os_forkserver_request(of->ends[0], 200, NULL, 0, &child), MPROC_OK);
     mproc_exit_status status = result_of(&child, 200);
     assert_int_equal(status.kind, MPROC_EXIT_SIGNALED);
     assert_int_equal(status.code, 6);
@@ -154,7 +155,7 @@ static void a_servers_child_is_waited_for_and_ended(void **state)
     os_process child;
     os_handle sentinel;
     mproc_exit_status status;
-    assert_int_equal(os_forkserver_request(of->ends[0], 201, &child), MPROC_OK);
+    assert_int_equal(os_forkserver_request(of->ends[0], 201, NULL, 0, &child), MPROC_OK);
     assert_int_equal(os_process_wait(&child, in_milliseconds(20)), MPROC_ETIMEDOUT);
     os_process_status(&child, &status);
     assert_int_equal(status.kind, MPROC_EXIT_RUNNING);
@@ -187,7 +188,8 @@ static void a_watcher_tells_of_servers_children(void **state)
     atomic_bool foreign = false;
     assert_int_equal(os_watcher_create(&watcher, count_call, (void *)&foreign), MPROC_OK);
     for (uint64_t word = 1; word <= COUNT; word++) {
-        assert_int_equal(os_forkserver_request(of->ends[0], word, &children[word - 1]), MPROC_OK);
+        assert_int_equal(os_forkserver_request(of->ends[0], word, NULL, 0, &children[word - 1]),
+                         MPROC_OK);
         atomic_store(&foreign, children[word - 1].foreign);
         assert_int_equal(os_watcher_add(watcher, &children[word - 1], word), MPROC_OK);
     }
@@ -205,11 +207,11 @@ static void a_dead_server_is_broken(void **state)
         skip();
     house *of = open_house();
     os_process child, orphan = {.pid = 5};
-    assert_int_equal(os_forkserver_request(of->ends[0], 201, &child), MPROC_OK);
+    assert_int_equal(os_forkserver_request(of->ends[0], 201, NULL, 0, &child), MPROC_OK);
     assert_int_equal(os_process_signal(&of->server, true), MPROC_OK);
     assert_was_ended(&of->server, true);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(os_forkserver_request(of->ends[0], 1, &orphan), MPROC_EBROKEN);
+        assert_int_equal(os_forkserver_request(of->ends[0], 1, NULL, 0, &orphan), MPROC_EBROKEN);
     assert_int_equal(orphan.pid, 5);
     os_handle_close(of->ends[0]);
     assert_int_equal(os_process_wait(&child, 0), MPROC_ETIMEDOUT);
@@ -227,10 +229,10 @@ static void what_is_no_channel_is_broken(void **state)
         skip();
     os_process child;
     os_handle ends[2];
-    assert_int_equal(os_forkserver_request(OS_NO_HANDLE, 1, &child), MPROC_EBROKEN);
+    assert_int_equal(os_forkserver_request(OS_NO_HANDLE, 1, NULL, 0, &child), MPROC_EBROKEN);
     assert_int_equal(os_forkserver_channel(ends), MPROC_OK);
     os_handle_close(ends[1]);
-    assert_int_equal(os_forkserver_request(ends[0], 1, &child), MPROC_EBROKEN);
+    assert_int_equal(os_forkserver_request(ends[0], 1, NULL, 0, &child), MPROC_EBROKEN);
     os_handle_close(ends[0]);
 }
 

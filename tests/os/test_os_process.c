@@ -50,8 +50,8 @@ static void a_forged_argument_is_refused(void **state)
     (void)state;
     static const char *const forged[] = {
         "--mproc-child=",         "--mproc-child=x",           "--mproc-child=x:",
-        "--mproc-child=x:5",      "--mproc-child=x:-1",        "--mproc-child=x:1x",
-        "--mproc-child=x:11",     "--mproc-child=x:0x",        "--mproc-child=:",
+        "--mproc-child=x:-1",     "--mproc-child=x:1x",        "--mproc-child=x:00",
+        "--mproc-child=x:1001",   "--mproc-child=x:0x",        "--mproc-child=:",
         "--mproc-child=x:999999", "--mproc-child=x:4294967296"};
     for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
         char name[] = "program", argument[64];
@@ -69,7 +69,7 @@ static int play_forged(const os_entry *entry, const char *argument)
 {
     (void)entry;
     (void)argument;
-    for (int handles = 1; handles <= OS_SPAWN_HANDLES; handles++) {
+    for (int handles = 1; handles <= 6; handles++) {
         char name[] = "program", forged[64];
         char *arguments[] = {name, forged, NULL};
         os_entry other = {.handle_count = 55};
@@ -126,7 +126,7 @@ static int play_handles(const os_entry *entry, const char *argument)
 {
     (void)argument;
     os_shared shared;
-    CHECK(entry->handle_count == OS_SPAWN_HANDLES);
+    CHECK(entry->handle_count == 4);
     CHECK(os_lifeline_wait(entry->handles[0], 0) == MPROC_ETIMEDOUT);
     board *on = find_board(&shared, entry->handles[3]);
     CHECK(on != NULL);
@@ -139,11 +139,10 @@ static void handles_arrive_in_their_order(void **state)
     os_shared shared;
     make_board(&shared)->bytes[0] = 21;
     const os_handle handles[] = {line.watch, shared.object, line.watch, shared.object};
-    os_process child = start_role("handles", handles, OS_SPAWN_HANDLES);
+    os_process child = start_role("handles", handles, 4);
     assert_exits_with(&child, 21);
-    const os_handle wrong[] = {line.watch, OS_NO_HANDLE, line.watch, shared.object, line.watch};
+    const os_handle wrong[] = {line.watch, OS_NO_HANDLE};
     assert_int_not_equal(os_spawn(&child, "handles", wrong, 2, NULL), MPROC_OK);
-    assert_int_equal(os_spawn(&child, "handles", wrong, 5, NULL), MPROC_EINVAL);
     drop_board(&shared);
 }
 
@@ -393,8 +392,6 @@ static void a_process_born_later_is_another(void **state)
 static void a_zombie_is_gone(void **state)
 {
     (void)state;
-    if (os_can_start(MPROC_FORK) && !os_has_futex)
-        skip(); /* POSIX alone cannot tell */
     os_process child = start_role("exit/0", NULL, 0);
     assert_int_equal(os_process_wait(&child, soon()), MPROC_OK);
     assert_true(os_process_is_gone(child.pid, child.born));
