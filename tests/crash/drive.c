@@ -249,17 +249,19 @@ typedef struct totals {
     uint32_t operations, points, recoveries;
 } totals;
 
-/* Long operations go over many alike: behind the first ones ever fewer are tried. */
-static uint32_t next_point(uint32_t point, uint32_t step, const drive_options *options)
-{
-    const uint32_t dense = drive_is_soak() ? 10 * options->dense : options->dense;
-    return point + (point < dense ? step : step + point / 8);
-}
-
 /* Where a process takes a tenth of a second to start, the ordinary form is a sample. */
 static bool is_sample(void)
 {
     return !drive_is_soak() && !os_can_start(MPROC_FORK);
+}
+
+/* Long operations go over many alike: behind the first ones ever fewer are tried. */
+static uint32_t next_point(uint32_t point, uint32_t step, const drive_options *options)
+{
+    const uint32_t dense = drive_is_soak() ? 10 * options->dense : options->dense;
+    if (is_sample())
+        return point + step + point / 2;
+    return point + (point < dense ? step : step + point / 8);
 }
 
 static void drive_recovery(const subject *of, uint32_t point, totals *sum,
