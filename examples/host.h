@@ -22,4 +22,8 @@ double host_seconds(void);
 
 void host_sleep(int milliseconds);
 
+/* NULL: there can be none. Each is joined once. */
+struct host_thread *host_thread_start(void (*run)(void *argument), void *argument);
+void host_thread_join(struct host_thread *thread);
+
 #endif

@@ -70,3 +70,37 @@ void host_sleep(int milliseconds)
 {
     Sleep((DWORD)milliseconds);
 }
+
+struct host_thread {
+    HANDLE handle;
+    void (*run)(void *argument);
+    void *argument;
+};
+
+static DWORD WINAPI run_thread(void *started)
+{
+    struct host_thread *thread = started;
+    thread->run(thread->argument);
+    return 0;
+}
+
+struct host_thread *host_thread_start(void (*run)(void *argument), void *argument)
+{
+    struct host_thread *thread = malloc(sizeof *thread);
+    if (thread == NULL)
+        return NULL;
+    *thread = (struct host_thread){.run = run, .argument = argument};
+    thread->handle = CreateThread(NULL, 0, run_thread, thread, 0, NULL);
+    if (thread->handle == NULL) {
+        free(thread);
+        return NULL;
+    }
+    return thread;
+}
+
+void host_thread_join(struct host_thread *thread)
+{
+    WaitForSingleObject(thread->handle, INFINITE);
+    CloseHandle(thread->handle);
+    free(thread);
+}
