@@ -285,6 +285,14 @@ static bool is_worth_recovery(const subject *of, uint32_t point)
     return drive_is_soak() || (point < first && !is_sample()) || point % part == of->index % part;
 }
 
+static void expect_once(outcome found, uint32_t point, bool end, bool *after)
+{
+    EXPECT(found != OUTCOME_BEFORE || !*after);
+    EXPECT(found != OUTCOME_AFTER || point > 0);
+    EXPECT(found != OUTCOME_BEFORE || !end);
+    *after |= found == OUTCOME_AFTER;
+}
+
 static void drive_one(const subject *of, totals *sum, const drive_options *options)
 {
     bool after = false;
@@ -293,10 +301,8 @@ static void drive_one(const subject *of, totals *sum, const drive_options *optio
         scene_context("%s: %s, killed at point %u", of->noun, of->operation->name, point);
         reached got = run_case(of, point, NO_POINT);
         sum->points++;
-        EXPECT(got.found != OUTCOME_BEFORE || !after);
-        EXPECT(got.found != OUTCOME_AFTER || point > 0);
-        EXPECT(got.found != OUTCOME_BEFORE || !got.end);
-        after |= got.found == OUTCOME_AFTER;
+        if (options->repeats)
+            expect_once(got.found, point, got.end, &after);
         if (options->recovery && is_worth_recovery(of, point))
             drive_recovery(of, point, sum, options);
         if (got.end)
