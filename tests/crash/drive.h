@@ -24,9 +24,9 @@ extern const kill_method method; /* of this program */
 
 typedef struct drive_options {
     bool recovery;  /* is killed as well */
-    uint32_t every; /* of its kill points that is tried; in the long form (MPROC_SOAK=1) each */
-    uint32_t
-        dense; /* so many of a process are tried one by one; in the long form ten times as many */
+    bool repeats;   /* kill points have the same numbers in each run */
+    uint32_t every; /* of a recovery's that is tried; in the long form (MPROC_SOAK=1) each */
+    uint32_t dense; /* so many are tried one by one; in the long form ten times as many */
 } drive_options;
 
 bool drive_is_soak(void);

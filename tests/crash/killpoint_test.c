@@ -53,7 +53,7 @@ const kill_method method = {"kill points", nothing, begin, end, bring, finish};
 static void whatever_is_killed_is_recovered(void **state)
 {
     (void)state;
-    drive_operations(&(drive_options){.recovery = true, .every = 2, .dense = 40});
+    drive_operations(&(drive_options){.recovery = true, .repeats = true, .every = 2, .dense = 40});
 }
 
 int main(int argc, char **argv)
