@@ -389,10 +389,16 @@
 #define forkserver_serve mproc__forkserver_serve
 #define forkserver_start_child mproc__forkserver_start_child
 
+/* process/handover.h */
+#define handover_begin mproc__handover_begin
+#define handover_check mproc__handover_check
+#define handover_end mproc__handover_end
+
 /* process/entry.h */
 #define entry_free_record mproc__entry_free_record
 #define entry_parse mproc__entry_parse
 #define entry_read mproc__entry_read
+#define entry_receive mproc__entry_receive
 #define entry_record mproc__entry_record
 #define entry_spawn mproc__entry_spawn
 

@@ -25,6 +25,11 @@ typedef struct mproc_pool_options {
     mproc_target initializer;
     const void *initializer_args; /* copied */
     size_t initializer_args_size;
+    /* What each worker is to hold, as in mproc_process_options; the array is copied. A worker that
+     * replaces one which has ended gets them, too, and is not started when one has been closed here
+     * meanwhile. */
+    const mproc_connection *connections;
+    size_t connection_count;
     mproc_start_method method; /* default: mproc_get_start_method() */
     const char *name;          /* of the workers, with "-1", "-2"...; default "Pool-1-worker" */
 } mproc_pool_options;

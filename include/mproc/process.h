@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include <mproc/connection.h>
 #include <mproc/error.h>
 
 MPROC_BEGIN
@@ -67,6 +68,11 @@ typedef struct mproc_process_options {
     mproc_target target;
     const void *args; /* copied before mproc_process_create returns */
     size_t args_size;
+    /* What the child is to hold of the connections that this process holds; the array is copied.
+     * The child holds these and no others, whatever the start method; this process keeps its own.
+     * They must still be held here when it starts. Windows: a few thousand at most. */
+    const mproc_connection *connections;
+    size_t connection_count;
     /* Copied, at most 63 bytes are kept; default "Process-1", in its children "Process-1:1". */
     const char *name;
     mproc_start_method method; /* default: mproc_get_start_method() */
@@ -127,9 +133,9 @@ static inline void mproc_main_guard(int argc, char **argv);
  * **Returns** MPROC_OK; MPROC_EINVAL: no target, a size without a pointer, an unknown method;
  * MPROC_ENOSYS: no such method on this system; MPROC_EGUARD: spawn or forkserver without the guard,
  * with the two missing lines on the standard error, or a child that got past it; MPROC_EIMAGE:
- * spawn or forkserver with a target that lies in no loaded module; MPROC_ESTATE: after a raw fork;
- * MPROC_ENOMEM; of the family's first object also MPROC_EAGAIN and MPROC_EOS: its shared memory
- * cannot be had.
+ * spawn or forkserver with a target that lies in no loaded module; MPROC_ENOTHELD: one of the
+ * connections is not held by this process; MPROC_ESTATE: after a raw fork; MPROC_ENOMEM; of the
+ * family's first object also MPROC_EAGAIN and MPROC_EOS: its shared memory cannot be had.
  * **Threads**: safe.
  * *Like* `multiprocessing.Process(target, name, args, daemon)`. */
 MPROC_API mproc_err mproc_process_create(mproc_process **process,
@@ -139,7 +145,8 @@ MPROC_API mproc_err mproc_process_create(mproc_process **process,
  *
  * **Returns** MPROC_OK: the child exists. MPROC_ESTATE: started before, an object of another
  * process, or this process is ending; MPROC_EAGAIN: the system has no process, no descriptor, or
- * the family no slot left; MPROC_ENOMEM; MPROC_EIMAGE: the target's library has been unloaded;
+ * the family no slot left; MPROC_ENOTHELD: one of its connections has been closed here meanwhile;
+ * MPROC_ENOMEM; MPROC_EIMAGE: the target's library has been unloaded;
  * MPROC_ENOENT, MPROC_EACCES: the program's file is gone or may not be run; MPROC_EBROKEN: the
  * forkserver cannot be started, such as that of a program which ends above its guard; MPROC_EOS.
  * After a failure the object can be started again. A child that cannot find its target ends with

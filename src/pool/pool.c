@@ -76,14 +76,17 @@ static mproc_err start_worker(pool_seat *seat)
     pools_lock();
     pool->args->index = seat->index; /* the process copies it */
     static const process_hooks hooks = {.inherit = inherit, .ended = worker_ended};
-    mproc_err err = process_create(&worker,
-                                   &(mproc_process_options){.target = worker_main,
-                                                            .args = pool->args,
-                                                            .args_size = pool->args_size,
-                                                            .name = name,
-                                                            .method = pool->method,
-                                                            .daemon = true},
-                                   &hooks, seat);
+    mproc_err err =
+        process_create(&worker,
+                       &(mproc_process_options){.target = worker_main,
+                                                .args = pool->args,
+                                                .args_size = pool->args_size,
+                                                .connections = pool->connections,
+                                                .connection_count = pool->connection_count,
+                                                .name = name,
+                                                .method = pool->method,
+                                                .daemon = true},
+                       &hooks, seat);
     mproc_process *before = err ? NULL : seat->process;
     if (!err) {
         seat->process = worker;
@@ -192,6 +195,7 @@ static mproc_err check(const mproc_pool_options *options)
 {
     if (options->workers < 0 || options->workers > WORKERS_MAX ||
         (options->initializer_args_size && !options->initializer_args) ||
+        (options->connection_count && !options->connections) ||
         options->method < MPROC_START_DEFAULT || options->method > MPROC_FORKSERVER)
         return MPROC_EINVAL;
     if (options->initializer_args_size > SIZE_MAX - sizeof(worker_args))
@@ -214,6 +218,19 @@ static mproc_err make_args(mproc_pool *pool, const mproc_pool_options *options)
         return MPROC_OK;
     pool->args->has_initializer = true;
     return os_code_from((os_function)options->initializer, &pool->args->initializer);
+}
+
+static mproc_err copy_connections(mproc_pool *pool, const mproc_pool_options *options)
+{
+    size_t count = options->connection_count;
+    if (!count)
+        return MPROC_OK;
+    pool->connections = calloc(count, sizeof *pool->connections);
+    if (!pool->connections)
+        return MPROC_ENOMEM;
+    memcpy(pool->connections, options->connections, count * sizeof *pool->connections);
+    pool->connection_count = count;
+    return MPROC_OK;
 }
 
 static mproc_err make_shared(mproc_pool *pool)
@@ -247,6 +264,7 @@ static void release(mproc_pool *pool)
     heap_free(pool->shared_ref, family.self);
     free(pool->retired);
     free(pool->crashes);
+    free(pool->connections);
     free(pool->args);
     free(pool);
 }
@@ -270,6 +288,8 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
     set_name(made, chosen->name);
     if (!(err = make_shared(made)))
         err = make_args(made, chosen);
+    if (!err)
+        err = copy_connections(made, chosen);
     for (uint32_t i = 0; i < count; i++)
         made->seats[i] = (pool_seat){.pool = made, .index = i};
     for (uint32_t i = 0; !err && i < count; i++)

@@ -29,6 +29,8 @@ struct mproc_pool {
     os_mutex mapping; /* one map at a time */
     worker_args *args;
     size_t args_size;
+    mproc_connection *connections; /* of each worker */
+    size_t connection_count;
     mproc_start_method method;
     char name[SLOT_NAME];
     uint32_t count;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../family/heap.h"
+#include "../family/holding.h"
 #include "../family/log.h"
 #include "../sync/sweep.h"
 #include "children.h"
@@ -72,6 +73,8 @@ void child_run_forked(mproc_process *process, const process_identity *identity)
     forkserver_after_fork();
     if (family_after_fork(process->slot))
         _Exit(REFUSED_CODE); /* the parent is dead, and its sweep has taken the slot back */
+    if (family.holds)
+        holdings_after_fork(process->given, process->given_count);
     process_begin(identity);
     os_stdin_null();
     obey_lifeline();
@@ -79,37 +82,45 @@ void child_run_forked(mproc_process *process, const process_identity *identity)
     end_fork(process->target(args, process->args_size));
 }
 
-static slot_id become_server(const os_entry *entry)
+static os_order become_server(const os_entry *entry)
 {
     mproc_err err = os_lifeline_arm(family.parent_watch);
     if (err)
         refuse(err, "no life line for the forkserver");
     os_flush_output(); /* else each of its forks would write it, too */
-    slot_id self = forkserver_serve(entry->handles[2]);
+    os_order order = forkserver_serve(entry->handles[ENTRY_OTHERS]);
     family.forked = true;
-    return self;
+    return order;
 }
 
 void child_run_spawned(const os_entry *entry)
 {
     entry_kind kind;
-    slot_id self;
+    os_order order;
     uint64_t arena_bytes;
-    if (!entry_parse(entry, &kind, &self, &arena_bytes))
+    if (!entry_parse(entry, &kind, &order.word, &arena_bytes))
         refuse(MPROC_EINVAL, "the private argument is forged");
-    mproc_err err = family_attach(entry->handles[0], arena_bytes, entry->handles[1]);
+    mproc_err err =
+        family_attach(entry->handles[ENTRY_ARENA], arena_bytes, entry->handles[ENTRY_LIFELINE]);
     if (err)
         refuse(err, "no shared memory");
     children_begin();
     forkserver_begin();
+    order.handles = entry->handles + ENTRY_OTHERS;
+    order.handle_count = entry->handle_count - ENTRY_OTHERS;
     if (kind == ENTRY_SERVER)
-        self = become_server(entry);
-    if (family_take(self))
+        order = become_server(entry);
+    if (family_take(order.word))
         _Exit(REFUSED_CODE);
     obey_lifeline();
     entry_task task;
     if ((err = entry_read(&task)))
         refuse(err, "its function");
+    if ((err = entry_receive(&task, order.handles, order.handle_count)))
+        refuse(err, "its connections");
+    if (kind == ENTRY_SERVER)
+        free(order.handles);
+    free(entry->handles);
     int code = task.target(task.args, task.args_size);
     if (family.forked)
         end_fork(code);

@@ -2,15 +2,24 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../family/gate.h"
 #include "../family/heap.h"
 #include "../family/log.h"
 #include "../family/text.h"
 
+/* One of the holdings that come with it. */
+typedef struct entry_gift {
+    uint64_t id;
+    uint32_t flags;
+} entry_gift;
+
 typedef struct start_record {
     os_code target;
     uint64_t args_size;
+    uint64_t gift_count; /* behind the args */
     int32_t method;
     int32_t log_level;
     bool interruptible;
@@ -18,39 +27,70 @@ typedef struct start_record {
     _Alignas(HEAP_ALIGNMENT) unsigned char args[];
 } start_record;
 
-mproc_err entry_record(const mproc_process *process, slot_id id)
+/* Where the gifts begin, and with how many the record ends. False: more than `most`. */
+static bool lay_out(uint64_t args_size, uint64_t gift_count, uint64_t most, uint64_t *gifts_at,
+                    uint64_t *size)
+{
+    const uint64_t fixed = sizeof(start_record) + sizeof(entry_gift), item = sizeof(entry_gift);
+    if (most < fixed || args_size > most - fixed || gift_count > (most - fixed - args_size) / item)
+        return false;
+    *gifts_at = sizeof(start_record) + (args_size + item - 1) / item * item;
+    *size = *gifts_at + gift_count * item;
+    return true;
+}
+
+static void write_gifts(entry_gift *gifts, const handover *given)
+{
+    for (size_t i = 0; i < given->count; i++)
+        gifts[i] = (entry_gift){.id = given->held[i]->id, .flags = given->held[i]->flags};
+}
+
+mproc_err entry_record(const mproc_process *process, const handover *given, slot_id id)
 {
     os_code target;
     mproc_err err = os_code_from((os_function)process->target, &target);
     if (err)
         return err;
-    if (process->args_size > SIZE_MAX - sizeof(start_record))
-        return MPROC_ENOMEM;
+    uint64_t gifts_at, size;
     arena_ref ref;
-    if ((err = heap_alloc(sizeof(start_record) + process->args_size, family.self, &ref)))
+    if (!lay_out(process->args_size, given->count, SIZE_MAX, &gifts_at, &size))
+        return MPROC_ENOMEM;
+    if ((err = heap_alloc((size_t)size, family.self, &ref)))
         return err;
     start_record *record = arena_at(ref);
     *record = (start_record){.target = target,
                              .args_size = process->args_size,
+                             .gift_count = given->count,
                              .method = family.method,
                              .log_level = (int32_t)log_get_level(),
                              .interruptible = family.interruptible,
                              .identity = process_identity_of(process)};
     if (process->args_size)
         memcpy(record->args, process->args, process->args_size);
+    write_gifts(arena_at(ref + gifts_at), given);
     atomic_store(&slot_at(id)->record, ref);
     heap_give(ref, family.self, id);
     return MPROC_OK;
 }
 
 mproc_err entry_spawn(os_process *child, entry_kind kind, slot_id id, const os_lifeline *line,
-                      bool mortal, os_handle channel)
+                      bool mortal, const os_handle *handles, size_t count)
 {
     char text[OS_SPAWN_TEXT];
     snprintf(text, sizeof text, "%s.%" PRIx64 ".%" PRIx64,
              kind == ENTRY_SERVER ? "server" : "child", id, arena_extent());
-    const os_handle handles[] = {arena_handle(), line->watch, channel};
-    return os_spawn(child, text, handles, channel == OS_NO_HANDLE ? 2 : 3, mortal ? line : NULL);
+    if (count > SIZE_MAX / sizeof *handles - ENTRY_OTHERS)
+        return MPROC_ENOMEM;
+    os_handle *all = malloc((ENTRY_OTHERS + count) * sizeof *all);
+    if (!all)
+        return MPROC_ENOMEM;
+    all[ENTRY_ARENA] = arena_handle();
+    all[ENTRY_LIFELINE] = line->watch;
+    for (size_t i = 0; i < count; i++)
+        all[ENTRY_OTHERS + i] = handles[i];
+    mproc_err err = os_spawn(child, text, all, ENTRY_OTHERS + count, mortal ? line : NULL);
+    free(all);
+    return err;
 }
 
 /* Without scanf: see text.h. */
@@ -62,7 +102,8 @@ bool entry_parse(const os_entry *entry, entry_kind *kind, slot_id *id, uint64_t 
         return false;
     at += *kind == ENTRY_SERVER ? 7 : 6;
     return text_read_hex(&at, id) && *at++ == '.' && text_read_hex(&at, arena_bytes) &&
-           *at == '\0' && entry->handle_count == (*kind == ENTRY_SERVER ? 3u : 2u);
+           *at == '\0' && entry->handle_count >= ENTRY_OTHERS &&
+           (*kind == ENTRY_CHILD || entry->handle_count == ENTRY_OTHERS + 1);
 }
 
 mproc_err entry_read(entry_task *task)
@@ -72,8 +113,8 @@ mproc_err entry_read(entry_task *task)
     if (!ref || ref > arena_extent() - sizeof(start_record))
         return MPROC_EINVAL;
     start_record *record = arena_at(ref);
-    uint64_t size = record->args_size;
-    if (size > arena_extent() - sizeof(start_record) - ref)
+    uint64_t args_size = record->args_size, gift_count = record->gift_count, gifts_at, size;
+    if (!lay_out(args_size, gift_count, arena_extent() - ref, &gifts_at, &size))
         return MPROC_EINVAL;
     os_code target = record->target;
     os_function function;
@@ -86,9 +127,21 @@ mproc_err entry_read(entry_task *task)
     if (err)
         return err;
     task->target = (mproc_target)function;
-    task->args = size ? record->args : NULL;
-    task->args_size = (size_t)size;
+    task->args = args_size ? record->args : NULL;
+    task->args_size = (size_t)args_size;
+    task->gifts = arena_at(ref + gifts_at);
+    task->gift_count = (size_t)gift_count;
     return MPROC_OK;
+}
+
+mproc_err entry_receive(const entry_task *task, const os_handle *handles, size_t count)
+{
+    mproc_err err = count == task->gift_count ? MPROC_OK : MPROC_EINVAL;
+    gate_enter();
+    for (size_t i = 0; !err && i < count; i++)
+        err = holding_receive(task->gifts[i].id, handles[i], task->gifts[i].flags);
+    gate_leave();
+    return err;
 }
 
 void entry_free_record(void)

@@ -51,7 +51,7 @@ static mproc_err start(void)
         return err;
     gate_enter();
     if (!(err = os_forkserver_channel(ends))) {
-        err = entry_spawn(&server, ENTRY_SERVER, 0, line, true, ends[1]);
+        err = entry_spawn(&server, ENTRY_SERVER, 0, line, true, &ends[1], 1);
         os_handle_close(ends[1]);
         if (err) {
             os_handle_close(ends[0]);
@@ -66,13 +66,14 @@ static mproc_err start(void)
     return err;
 }
 
-mproc_err forkserver_start_child(slot_id id, os_process *child, unsigned *incarnation)
+mproc_err forkserver_start_child(slot_id id, const handover *given, os_process *child,
+                                 unsigned *incarnation)
 {
     os_mutex_lock(&lock);
     mproc_err err = running() ? MPROC_OK : start();
     if (!err) {
         gate_enter();
-        err = os_forkserver_request(channel, id, NULL, 0, child);
+        err = os_forkserver_request(channel, id, given->handles, given->count, child);
         gate_leave();
         if (err == MPROC_EBROKEN)
             stop();
@@ -108,7 +109,7 @@ static void report(uint64_t word, mproc_exit_status status)
     slot_ring(word);
 }
 
-slot_id forkserver_serve(os_handle requests)
+os_order forkserver_serve(os_handle requests)
 {
-    return os_forkserver_serve(requests, report).word;
+    return os_forkserver_serve(requests, report);
 }

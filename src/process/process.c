@@ -12,6 +12,7 @@
 #include "children.h"
 #include "entry.h"
 #include "forkserver.h"
+#include "handover.h"
 
 static process_identity own_identity;  /* "" in the first process */
 static _Atomic unsigned started_count; /* numbers the children of this process */
@@ -89,6 +90,7 @@ static mproc_err need_guard(void)
 static mproc_err check(const mproc_process_options *options)
 {
     if (!options || !options->target || (options->args_size && !options->args) ||
+        (options->connection_count && !options->connections) ||
         options->method < MPROC_START_DEFAULT || options->method > MPROC_FORKSERVER)
         return MPROC_EINVAL;
     mproc_start_method method = options->method ? options->method : mproc_get_start_method();
@@ -110,22 +112,41 @@ static size_t choose_name(char name[SLOT_NAME], const mproc_process *made, const
     return strlen(name) + 1;
 }
 
-/* One block: the object, the args, the name. */
+/* Where they stand behind the args. False: more than there can be. */
+static bool lay_out(const mproc_process_options *options, size_t name_size, size_t *given_at,
+                    size_t *size)
+{
+    const size_t item = sizeof(uint64_t);
+    const size_t most = SIZE_MAX - sizeof(mproc_process) - name_size - item;
+    if (options->connection_count > most / item ||
+        options->args_size > most - options->connection_count * item)
+        return false;
+    *given_at = (options->args_size + item - 1) / item * item;
+    *size = *given_at + options->connection_count * item;
+    return true;
+}
+
+/* One block: the object, the args, what it is given, the name. */
 static mproc_process *make(const mproc_process_options *options)
 {
     const mproc_process numbered = {.number = atomic_fetch_add(&started_count, 1) + 1};
     char name[SLOT_NAME];
-    size_t name_size = choose_name(name, &numbered, options->name);
-    if (options->args_size > SIZE_MAX - sizeof numbered - name_size)
+    size_t name_size = choose_name(name, &numbered, options->name), given_at, size;
+    if (!lay_out(options, name_size, &given_at, &size))
         return NULL;
-    mproc_process *made = malloc(sizeof *made + options->args_size + name_size);
+    mproc_process *made = malloc(sizeof *made + size + name_size);
     if (!made)
         return NULL;
     memset(made, 0, sizeof *made);
     made->number = numbered.number;
     if (options->args_size)
         memcpy(made->args, options->args, options->args_size);
-    made->name = memcpy(made->args + options->args_size, name, name_size);
+    uint64_t *given = (uint64_t *)(void *)(made->args + given_at);
+    for (size_t i = 0; i < options->connection_count; i++)
+        given[i] = options->connections[i].id;
+    made->given = given;
+    made->given_count = options->connection_count;
+    made->name = memcpy(made->args + size, name, name_size);
     return made;
 }
 
@@ -133,7 +154,8 @@ mproc_err process_create(mproc_process **process, const mproc_process_options *o
                          const process_hooks *hooks, void *context)
 {
     mproc_err err = process ? check(options) : MPROC_EINVAL;
-    if (err || (err = begin()))
+    if (err || (err = begin()) ||
+        (err = handover_check(options->connections, options->connection_count)))
         return err;
     mproc_process *made = make(options);
     if (!made)
@@ -202,16 +224,17 @@ static mproc_err start_fork(mproc_process *process, os_process *child)
     return err;
 }
 
-static mproc_err start_fresh(mproc_process *process, os_process *child)
+static mproc_err start_fresh(mproc_process *process, const handover *given, os_process *child)
 {
     const os_lifeline *line;
     mproc_err err = family_lifeline(&line);
-    if (err || (err = entry_record(process, process->slot)))
+    if (err || (err = entry_record(process, given, process->slot)))
         return err;
     if (process->method == MPROC_FORKSERVER)
-        return forkserver_start_child(process->slot, child, &process->server);
+        return forkserver_start_child(process->slot, given, child, &process->server);
     gate_enter();
-    err = entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, OS_NO_HANDLE);
+    err = entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, given->handles,
+                      given->count);
     gate_leave();
     return err;
 }
@@ -232,16 +255,29 @@ static bool find_unannounced(slot_id id, os_process *child)
     return true;
 }
 
-static mproc_err start_in_slot(mproc_process *process, os_process *child)
+static mproc_err start_in_slot(mproc_process *process, const handover *given, os_process *child)
 {
     mproc_err err = slot_claim(family.self, process->name, process->daemon, &process->slot);
     if (err)
         return err;
-    err = process->method == MPROC_FORK ? start_fork(process, child) : start_fresh(process, child);
+    err = process->method == MPROC_FORK ? start_fork(process, child)
+                                        : start_fresh(process, given, child);
     if (!err)
         return MPROC_OK;
     family_withdraw(process->slot, family.self); /* with the record, which is in its name */
     return find_unannounced(process->slot, child) ? MPROC_OK : err;
+}
+
+static mproc_err start_with_handover(mproc_process *process, os_process *child)
+{
+    handover given;
+    mproc_err err = handover_begin(&given, process->given, process->given_count);
+    if (!err)
+        err = start_in_slot(process, &given, child);
+    if (err == MPROC_EBROKEN) /* there is a new forkserver now, or none to be had */
+        err = start_in_slot(process, &given, child);
+    handover_end(&given);
+    return err;
 }
 
 static mproc_err start_child(mproc_process *process)
@@ -250,9 +286,7 @@ static mproc_err start_child(mproc_process *process)
     os_flush_output();
     mproc_err err = process->hooks ? children_monitor() : MPROC_OK;
     if (!err)
-        err = start_in_slot(process, &child);
-    if (err == MPROC_EBROKEN) /* there is a new forkserver now, or none to be had */
-        err = start_in_slot(process, &child);
+        err = start_with_handover(process, &child);
     if (err) {
         children_cancel_start(process);
         return err;

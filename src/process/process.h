@@ -30,7 +30,9 @@ struct mproc_process {
     size_t args_size;
     mproc_start_method method;
     bool daemon;
-    const char *name;           /* behind the args, or for ever */
+    const uint64_t *given; /* ids of what it is to hold; behind the args */
+    size_t given_count;
+    const char *name;           /* behind those, or for ever */
     unsigned number;            /* the how manieth child of its parent */
     const process_hooks *hooks; /* or NULL */
     void *hooks_context;
