@@ -51,6 +51,7 @@ typedef struct scene {
     mproc_rlock rlock;
     mproc_semaphore semaphore;
     mproc_event event;
+    mproc_barrier barrier;
     mproc_condition condition;
     mproc_memory memory;
     mproc_queue queue;

@@ -1,9 +1,9 @@
 #include "operation.h"
 
 extern const operation heap_operations[], memory_operations[], lock_operations[],
-    rlock_operations[], semaphore_operations[], event_operations[], condition_operations[],
-    value_operations[], array_operations[], string_operations[], process_operations[],
-    queue_operations[];
+    rlock_operations[], semaphore_operations[], event_operations[], barrier_operations[],
+    condition_operations[], value_operations[], array_operations[], string_operations[],
+    process_operations[], queue_operations[];
 
 static const struct {
     const char *noun;
@@ -21,6 +21,7 @@ static const struct {
     {"value", value_operations, 0},
     {"array", array_operations, 0},
     {"string", string_operations, 0},
+    {"barrier", barrier_operations, 0},
     {"process", process_operations, 0},
     {"queue", queue_operations, 0},
 };
