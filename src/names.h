@@ -289,6 +289,8 @@
 #define object_missing mproc__object_missing
 #define object_touch mproc__object_touch
 #define object_type_of mproc__object_type_of
+#define object_ring_watchers mproc__object_ring_watchers
+#define object_watch mproc__object_watch
 #define object_wake mproc__object_wake
 #define object_was_touched mproc__object_was_touched
 #define objects mproc__objects
@@ -340,9 +342,12 @@
 /* data/bell.h */
 #define bell_pass mproc__bell_pass
 #define bell_ring_slowly mproc__bell_ring_slowly
+#define bell_watch mproc__bell_watch
 #define bell_sleep mproc__bell_sleep
 
 /* data/ends.h */
+#define ends_are_ready mproc__ends_are_ready
+#define ends_watch mproc__ends_watch
 #define ends_create mproc__ends_create
 #define ends_destroy mproc__ends_destroy
 #define ends_find mproc__ends_find
@@ -432,6 +437,10 @@
 #define connection_is_stocked mproc__connection_is_stocked
 #define connection_take_turn mproc__connection_take_turn
 #define connection_end_turn mproc__connection_end_turn
+
+/* channel/doorbell.h */
+#define doorbell_answer mproc__doorbell_answer
+#define doorbell_handle mproc__doorbell_handle
 
 /* pool/ranges.h */
 #define range_cut mproc__range_cut

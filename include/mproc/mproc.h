@@ -23,5 +23,6 @@
 #include <mproc/shared_memory.h>
 #include <mproc/string.h>
 #include <mproc/value.h>
+#include <mproc/wait.h>
 
 #endif

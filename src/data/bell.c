@@ -2,12 +2,11 @@
 
 #include "../killpoint.h"
 
-static bool mark_waiting(object *bell, uint64_t id)
+static bool mark(object *bell, uint64_t id, uint64_t flag)
 {
     uint64_t word = atomic_load(&bell->word);
     while (object_matches(word, id)) {
-        if (word & BELL_WAITERS ||
-            atomic_compare_exchange_weak(&bell->word, &word, word | BELL_WAITERS)) {
+        if (word & flag || atomic_compare_exchange_weak(&bell->word, &word, word | flag)) {
             killpoint();
             return true;
         }
@@ -21,7 +20,7 @@ mproc_err bell_sleep(bell_wait *wait)
         return MPROC_ETIMEDOUT;
     if (!wait->armed) {
         wait->armed = true;
-        return mark_waiting(wait->bell, wait->id) ? MPROC_OK : MPROC_ESTALE;
+        return mark(wait->bell, wait->id, BELL_WAITERS) ? MPROC_OK : MPROC_ESTALE;
     }
     wait->armed = false;
     wait->slept = true;
@@ -32,16 +31,25 @@ void bell_pass(const bell_wait *wait, bool more)
 {
     if (!wait->slept)
         return;
-    if (!mark_waiting(wait->bell, wait->id) || more)
+    if (!mark(wait->bell, wait->id, BELL_WAITERS) || more)
         bell_ring_slowly(wait->bell, wait->id);
+}
+
+void bell_watch(object *bell, uint64_t id)
+{
+    object_watch(bell);
+    mark(bell, id, BELL_WATCHED);
 }
 
 void bell_ring_slowly(object *bell, uint64_t id)
 {
+    const uint64_t flags = BELL_WAITERS | BELL_WATCHED;
     uint64_t word = atomic_load(&bell->word);
-    while (object_matches(word, id) && word & BELL_WAITERS &&
-           !atomic_compare_exchange_weak(&bell->word, &word, word & ~BELL_WAITERS)) {
+    while (object_matches(word, id) && word & flags &&
+           !atomic_compare_exchange_weak(&bell->word, &word, word & ~flags)) {
     }
     killpoint();
     object_wake(bell, 1);
+    if (word & BELL_WATCHED)
+        object_ring_watchers(bell);
 }

@@ -1,6 +1,6 @@
 /* Where threads wait for something that is told by other means: for room, for a message.
  *
- *   word: generation | WAITERS
+ *   word: generation | WAITERS | WATCHED
  *
  * The one who rings it has changed what is waited for before. A sleeper sets WAITERS, looks once
  * more, and sleeps while `seq` stays; so one of the two sees the other. Ringing clears WAITERS and
@@ -14,6 +14,7 @@
 #include "../family/spin.h"
 
 #define BELL_WAITERS (UINT64_C(1) << 39)
+#define BELL_WATCHED (UINT64_C(1) << 38)
 
 typedef struct bell_wait {
     object *bell;
@@ -35,10 +36,13 @@ mproc_err bell_sleep(bell_wait *wait);
 /* At the end of a wait, come what may. `more`: there may be something for the next one. */
 void bell_pass(const bell_wait *wait, bool more);
 
+/* From the next ring on, and only once, this process's slot is rung, too. Look once more after it. */
+void bell_watch(object *bell, uint64_t id);
+
 void bell_ring_slowly(object *bell, uint64_t id);
 static inline void bell_ring(object *bell, uint64_t id)
 {
-    if (atomic_load(&bell->word) & BELL_WAITERS)
+    if (atomic_load(&bell->word) & (BELL_WAITERS | BELL_WATCHED))
         bell_ring_slowly(bell, id);
 }
 

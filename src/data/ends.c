@@ -170,6 +170,25 @@ mproc_err ends_lock_slowly(const ends *q, const end *one, int64_t deadline)
     return lock_and_recover(q, one, until);
 }
 
+/* ---- watching ---- */
+
+bool ends_are_ready(uint64_t id)
+{
+    mproc_err err;
+    uint64_t word;
+    const ends *q = ends_find(id, &err);
+    return !q || !ends_exist(q, &word) || word & QUEUE_CLOSED ||
+           end_mark(&q->tail).items != end_mark(&q->head).items;
+}
+
+void ends_watch(uint64_t id)
+{
+    mproc_err err;
+    const ends *q = ends_find(id, &err);
+    if (q)
+        bell_watch(q->items.cell, q->items.id);
+}
+
 /* ---- growing ---- */
 
 static uint32_t larger(const ring *now, uint32_t used, uint32_t need)
@@ -287,6 +306,7 @@ mproc_err ends_destroy(uint64_t id)
     const ends *q = ends_find(id, &err);
     if (err || (err = object_begin_end(id, OBJECT_QUEUE, &queue)))
         return err;
+    object_ring_watchers(q->items.cell);
     bool dead = false;
     take_for_good(&q->tail, OS_FOREVER, &dead);
     take_for_good(&q->head, OS_FOREVER, &dead);

@@ -96,6 +96,11 @@ static inline ring *ends_ring(const ends *q)
  * behind that. MPROC_ENOMEM; and those of ends_lock. */
 mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline);
 
+/* For who waits for many things at once: that a message is there, or that it is closed or gone; to
+ * be told of it by its slot's `rung`. */
+bool ends_are_ready(uint64_t id);
+void ends_watch(uint64_t id);
+
 mproc_err ends_create(uint32_t max_items, uint64_t *home);
 mproc_err ends_destroy(uint64_t id);
 /* Of a process that was just destroying one. */

@@ -512,6 +512,7 @@ mproc_err mproc_queue_close(mproc_queue queue)
     } while (!atomic_compare_exchange_weak(&q->queue->word, &word, word | QUEUE_CLOSED));
     killpoint();
     object_wake(q->items.cell, UINT32_MAX);
+    object_ring_watchers(q->items.cell);
     object_wake(q->room.cell, UINT32_MAX);
     return MPROC_OK;
 }

@@ -307,6 +307,27 @@ void object_wake(object *cell, uint32_t count)
     killpoint();
 }
 
+void object_watch(const object *cell)
+{
+    slot *mine = slot_at(family.self);
+    if (mine)
+        atomic_fetch_or(&mine->watched, touch_bit(cell));
+    killpoint();
+}
+
+static bool ring_watcher(slot_id id, slot *watcher, void *bit)
+{
+    if (atomic_load(&watcher->watched) & *(const uint64_t *)bit)
+        slot_ring(id);
+    return true;
+}
+
+void object_ring_watchers(const object *cell)
+{
+    uint64_t bit = touch_bit(cell);
+    slot_each(ring_watcher, &bit);
+}
+
 /* ---- sweeping ---- */
 
 void object_each(void (*visit)(object *cell, void *context), void *context)

@@ -147,6 +147,9 @@ static inline mproc_err object_check(uint64_t id, object_type type, object **fou
 void object_touch(const object *cell); /* see above */
 bool object_was_touched(const object *cell, const slot *by);
 void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
+/* Who waits for many things at once does not sleep on any of them: its slot is rung. */
+void object_watch(const object *cell);
+void object_ring_watchers(const object *cell);
 
 /* ---- sweeping ---- */
 

@@ -61,6 +61,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->parent, parent);
     atomic_store(&s->monitors, false);
     atomic_store(&s->touched, 0);
+    atomic_store(&s->watched, 0);
     atomic_store(&s->segments, false);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);

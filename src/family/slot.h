@@ -29,12 +29,15 @@ typedef struct slot {
     _Atomic uint64_t born;
     _Atomic uint64_t parent;  /* slot_id; the adopter's after the parent's death */
     _Atomic arena_ref record; /* what a spawned child is to do */
-    _Atomic uint32_t rung;    /* changes after a forkserver has reported: to wait on */
+    /* To wait on: changes after a forkserver has reported, or something watched has come. */
+    _Atomic uint32_t rung;
     _Atomic bool monitors;    /* it notices at once when a child of its ends */
     _Atomic bool segments;    /* it has had named shared memory */
     bool daemon;              /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
+    /* Likewise: it wants its `rung` to change when something comes there. */
+    _Atomic uint64_t watched;
     char name[SLOT_NAME];
 } slot;
 _Static_assert(sizeof(slot) == 128, "slots fill cache lines");

@@ -39,6 +39,12 @@ static void sweep_one(object *cell, void *context)
     case OBJECT_EVENT:
         event_sweep(cell, gone->slot);
         break;
+    case OBJECT_BELL:
+        if (object_was_touched(cell, gone->slot)) {
+            object_wake(cell, 1);
+            object_ring_watchers(cell);
+        }
+        break;
     case OBJECT_BARRIER:
         barrier_sweep(cell, gone->id, gone->slot, gone->clean);
         break;
