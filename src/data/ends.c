@@ -322,7 +322,7 @@ mproc_err ends_destroy(uint64_t id)
  * dead one, too. */
 static bool take_over(const end *one, slot_id dead, int64_t deadline)
 {
-    bool ignored;
+    bool ignored = false;
     if (!one->cell)
         return true;
     robust_sweep(one->cell, dead);
