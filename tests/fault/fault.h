@@ -29,7 +29,8 @@ typedef struct scenario {
     bool to_the_end;     /* one pass only: the faults are still there when the program ends */
 } scenario;
 
-extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[];
+extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[],
+    data_scenarios[];
 
 /* ---- for scenarios ---- */
 
