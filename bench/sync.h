@@ -19,6 +19,7 @@ struct board {
     mproc_rlock rlock;
     mproc_semaphore passed[2], never;
     mproc_event event;
+    mproc_queue queues[2];
     bool apart; /* whether two that hand over have a processor each, or one for both */
     _Alignas(64) _Atomic uint32_t ready, go, stop;
     _Alignas(64) volatile uint64_t counter; /* what the lock protects */
@@ -43,6 +44,7 @@ struct side {
     void (*take)(enum passing which);
 };
 extern const struct side side_mproc;
+extern const struct side side_queue;  /* the same, but handing over by two queues */
 extern const struct side side_system; /* its mutex and its semaphore */
 extern const struct side side_word;   /* the same, but handing over by a word to sleep on */
 extern const struct side side_line;   /* handing over by a line of the cache */

@@ -60,6 +60,7 @@ void side_await_ready(uint32_t count)
 struct call {
     mproc_memory board;
     enum job job;
+    bool by_queue;
 };
 
 static mproc_memory board_memory;
@@ -81,7 +82,7 @@ static int child(void *args, size_t size)
 {
     const struct call *call = args;
     (void)size;
-    side = &side_mproc;
+    side = call->by_queue ? &side_queue : &side_mproc;
     board = mproc_memory_data(call->board);
     count_processors();
     sync_work(call->job);
@@ -99,12 +100,14 @@ static void mproc_open(void)
     check(mproc_semaphore_create(&board->passed[BACK], 0, 0));
     check(mproc_semaphore_create(&board->never, 0, 0));
     check(mproc_event_create(&board->event));
+    check(mproc_queue_create(&board->queues[THERE], NULL));
+    check(mproc_queue_create(&board->queues[BACK], NULL));
     count_processors();
 }
 
 static int mproc_start(enum job job)
 {
-    struct call call = {.board = board_memory, .job = job};
+    struct call call = {.board = board_memory, .job = job, .by_queue = side == &side_queue};
     mproc_process **process = &children[child_count];
     check(mproc_process_create(
         process,
@@ -149,6 +152,22 @@ static void mproc_take(enum passing which)
 
 const struct side side_mproc = {mproc_open,      mproc_start,     mproc_kill, mproc_reap,
                                 mproc_take_lock, mproc_give_lock, mproc_give, mproc_take};
+
+static void queue_give(enum passing which)
+{
+    static uint64_t number;
+    number++;
+    check(mproc_queue_put(board->queues[which], &number, sizeof number, MPROC_FOREVER));
+}
+
+static void queue_take(enum passing which)
+{
+    uint64_t number;
+    check(mproc_queue_get(board->queues[which], &number, sizeof number, NULL, MPROC_FOREVER));
+}
+
+const struct side side_queue = {mproc_open,      mproc_start,     mproc_kill, mproc_reap,
+                                mproc_take_lock, mproc_give_lock, queue_give, queue_take};
 
 /* ---- the system ---- */
 

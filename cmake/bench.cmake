@@ -4,6 +4,7 @@ cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/setup.cmake")
 
 setup_require(native)
+setup_tools(missing bench) # what is compared with: where it is missing, that is left out
 
 set(log "${build}/bench.log")
 file(WRITE "${log}" "")

@@ -108,7 +108,7 @@ uint32_t ring_need(size_t size)
 
 /* The other side has these lines in its cache, and fetching them one by one, each when it is needed,
  * is what a stream of small messages would wait for. Not beyond what the other side has left. */
-enum { AHEAD = 48, LINE = 8 };
+enum { AHEAD = 96, LINE = 8 };
 
 void ring_expect(const ring *r, mark head, mark tail)
 {
