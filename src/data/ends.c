@@ -13,8 +13,8 @@
 /* The parts' ids stand in the queue's cell, and are right if it is still the same one afterwards. */
 static uint64_t part_id(const object *queue, int which)
 {
-    return which < OBJECT_FIELDS ? atomic_load_explicit(&queue->field[which], memory_order_relaxed)
-                                 : atomic_load_explicit(&queue->extra, memory_order_relaxed);
+    return which < OBJECT_FIELDS ? atomic_load_explicit(&queue->field[which], memory_order_acquire)
+                                 : atomic_load_explicit(&queue->extra, memory_order_acquire);
 }
 
 static end part(const object *queue, int which)
@@ -35,7 +35,6 @@ static mproc_err find_parts(uint64_t id, ends *q)
     q->head = part(q->queue, 1);
     q->items = part(q->queue, 2);
     q->room = part(q->queue, 3);
-    atomic_thread_fence(memory_order_acquire);
     if (!object_matches(word, id) || !ends_exist(q, &word))
         return MPROC_ESTALE;
     object_touch(q->queue);
