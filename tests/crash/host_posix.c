@@ -1,8 +1,10 @@
 #include "host.h"
 
 #include <signal.h>
-#if defined(__linux__)
+#if defined(__has_include)
+#if __has_include(<sys/prctl.h>)
 #include <sys/prctl.h>
+#endif
 #endif
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +18,7 @@ void host_end_self(void)
 
 void host_adopt_orphans(void)
 {
-#if defined(__linux__)
+#if defined(PR_SET_CHILD_SUBREAPER)
     prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL);
 #endif
 }
