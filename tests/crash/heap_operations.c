@@ -3,11 +3,11 @@
 
 #include "operation.h"
 
-enum { SMALL_SIZE = 100, LARGE_SIZE = 150000, HUGE_SIZE = 1 << 20, GREEDY = 600 };
+enum { SMALL_SIZE = 2000, LARGE_SIZE = 150000, HUGE_SIZE = 1 << 20, GREEDY = 600 };
 
 static void use_heap(void)
 {
-    static const size_t sizes[] = {1, SMALL_SIZE, 5000, LARGE_SIZE};
+    static const size_t sizes[] = {SMALL_SIZE, 5000, LARGE_SIZE};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         arena_ref ref;
         EXPECT(heap_alloc(sizes[i], family.self, &ref) == MPROC_OK);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SMALL_SIZE = 100, LARGE_SIZE = 150000 };
+enum { SMALL_SIZE = 2000, LARGE_SIZE = 150000 };
 
 static void set_up_small(scene *s)
 {
