@@ -49,7 +49,7 @@ static void whatever_is_killed_at_an_instruction_is_recovered(void **state)
     if (!tracer_can() || !drive_is_soak())
         skip();
     each_step = true;
-    drive_operations(&(drive_options){.dense = 300});
+    drive_operations(&(drive_options){.dense = 200});
 }
 
 int main(int argc, char **argv)
