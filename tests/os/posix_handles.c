@@ -2,6 +2,7 @@
 #include "posix_apart.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -93,6 +94,7 @@ static int play_server(const os_entry *entry, const char *argument)
 {
     (void)argument;
     os_order order = os_forkserver_serve(entry->handles[0], NULL);
+    free(order.handles);
     return (int)order.handle_count;
 }
 

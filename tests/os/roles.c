@@ -1,5 +1,6 @@
 #include "roles.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool play_role(int argc, char **argv, const role *roles, size_t count, int *code)
@@ -17,6 +18,7 @@ bool play_role(int argc, char **argv, const role *roles, size_t count, int *code
         if (strlen(roles[i].name) == length && !memcmp(roles[i].name, entry.text, length))
             *code = roles[i].play(&entry, argument);
     }
+    free(entry.handles);
     return true;
 }
 

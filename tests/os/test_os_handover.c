@@ -2,6 +2,7 @@
  * them. */
 #include "roles.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MANY = 300 };
@@ -192,6 +193,7 @@ static int play_server(const os_entry *entry, const char *argument)
     (void)argument;
     os_order order = os_forkserver_serve(entry->handles[0], NULL);
     CHECK(number_each(order.handles, order.handle_count) == 0);
+    free(order.handles);
     os_lifeline_wait(entry->handles[1], OS_FOREVER);
     return (int)order.word;
 }
