@@ -20,7 +20,7 @@ static court *the;
 
 static void open_court(unsigned parties, const mproc_barrier_options *options)
 {
-    the = share(&place, sizeof *the);
+    the = alloc_shared(&place, sizeof *the);
     for (int i = 0; i < MOST; i++)
         the->err[i] = UNTOUCHED;
     assert_int_equal(mproc_barrier_create(&the->barrier, parties, options), MPROC_OK);
@@ -29,7 +29,7 @@ static void open_court(unsigned parties, const mproc_barrier_options *options)
 static void close_court(void)
 {
     assert_int_equal(mproc_barrier_destroy(the->barrier), MPROC_OK);
-    unshare(place);
+    free_shared(place);
 }
 
 static bool await_waiting(mproc_barrier barrier, unsigned wanted)
@@ -794,7 +794,7 @@ static void waiters_of_a_destroyed_barrier_find_it_stale(void **state)
     assert_int_equal(mproc_barrier_destroy(the->barrier), MPROC_OK);
     join_team(&all);
     assert_team_got(&all, MPROC_ESTALE);
-    unshare(place);
+    free_shared(place);
 }
 
 static void an_action_may_outlive_its_barrier(void **state)
@@ -809,7 +809,7 @@ static void an_action_may_outlive_its_barrier(void **state)
     join_team(&all);
     assert_team_got(&all, MPROC_ESTALE);
     assert_int_equal(the->action_sees_wrong, 0);
-    unshare(place);
+    free_shared(place);
 }
 
 int main(int argc, char **argv)

@@ -16,14 +16,14 @@ static gate *the;
 
 static void open_gate(void)
 {
-    the = share(&place, sizeof *the);
+    the = alloc_shared(&place, sizeof *the);
     assert_int_equal(mproc_event_create(&the->event), MPROC_OK);
 }
 
 static void close_gate(void)
 {
     assert_int_equal(mproc_event_destroy(the->event), MPROC_OK);
-    unshare(place);
+    free_shared(place);
 }
 
 static int wait_for_it(void *args, size_t size)
@@ -267,7 +267,7 @@ static void who_waits_for_a_destroyed_one_finds_it_stale(void **state)
     assert_int_equal(mproc_event_destroy(the->event), MPROC_OK);
     join_team(&all);
     assert_all_got(&all, MPROC_ESTALE);
-    unshare(place);
+    free_shared(place);
 }
 
 /* Destroys it, and makes others until one lies in its place. */

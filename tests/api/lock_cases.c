@@ -43,7 +43,7 @@ mproc_err lock_destroy(any_lock lock)
 
 void open_room(lock_kind kind)
 {
-    the = share(&place, sizeof *the);
+    the = alloc_shared(&place, sizeof *the);
     assert_int_equal(lock_create(&the->lock, kind), MPROC_OK);
     for (int i = 0; i < MOST_PARTIES; i++)
         the->err[i] = UNTOUCHED;
@@ -52,7 +52,7 @@ void open_room(lock_kind kind)
 void close_room(void)
 {
     assert_int_equal(lock_destroy(the->lock), MPROC_OK);
-    unshare(place);
+    free_shared(place);
 }
 
 /* ---- parts ---- */
@@ -541,7 +541,7 @@ static void who_waits_for_a_destroyed_lock_finds_it_stale(void **state)
     assert_int_equal(lock_destroy(the->lock), MPROC_OK);
     join_team(&all);
     assert_all_got(&all, MPROC_ESTALE);
-    unshare(place);
+    free_shared(place);
 }
 
 /* Destroys it, and makes others until one lies in its place. */

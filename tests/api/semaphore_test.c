@@ -15,14 +15,14 @@ static depot *the;
 
 static void open_depot(unsigned value, unsigned maximum)
 {
-    the = share(&place, sizeof *the);
+    the = alloc_shared(&place, sizeof *the);
     assert_int_equal(mproc_semaphore_create(&the->semaphore, value, maximum), MPROC_OK);
 }
 
 static void close_depot(void)
 {
     assert_int_equal(mproc_semaphore_destroy(the->semaphore), MPROC_OK);
-    unshare(place);
+    free_shared(place);
 }
 
 static unsigned value_now(void)
@@ -337,7 +337,7 @@ static void who_waits_for_a_destroyed_one_finds_it_stale(void **state)
     assert_int_equal(mproc_semaphore_destroy(the->semaphore), MPROC_OK);
     join_team(&all);
     assert_all_got(&all, MPROC_ESTALE);
-    unshare(place);
+    free_shared(place);
 }
 
 /* Destroys it, and makes others until one lies in its place. */

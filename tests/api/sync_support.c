@@ -1,12 +1,12 @@
 #include "sync_support.h"
 
-void *share(mproc_memory *memory, size_t size)
+void *alloc_shared(mproc_memory *memory, size_t size)
 {
     assert_int_equal(mproc_memory_alloc(memory, size), MPROC_OK);
     return memset(mproc_memory_data(*memory), 0, size);
 }
 
-void unshare(mproc_memory memory)
+void free_shared(mproc_memory memory)
 {
     assert_int_equal(mproc_memory_free(memory), MPROC_OK);
 }

@@ -10,8 +10,8 @@
 enum { MOST_PARTIES = 64, UNTOUCHED = 4711 };
 
 /* Zeroes, until unshare; these assert. */
-void *share(mproc_memory *memory, size_t size);
-void unshare(mproc_memory memory);
+void *alloc_shared(mproc_memory *memory, size_t size);
+void free_shared(mproc_memory memory);
 
 bool await_value(const _Atomic int *value, int wanted);
 bool await_at_least(const _Atomic int *value, int wanted);
