@@ -80,11 +80,11 @@ static void attach(struct msghdr *message, fd_message *control, const os_handle 
         return;
     memset(control, 0, sizeof *control);
     message->msg_control = control;
-    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+    message->msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *header = CMSG_FIRSTHDR(message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
     for (size_t i = 0; i < count; i++) {
         int fd = (int)handles[i];
         memcpy(CMSG_DATA(header) + i * sizeof fd, &fd, sizeof fd);
@@ -144,12 +144,11 @@ static void keep(received *got, int fd)
         got->handles[got->count++] = raised;
 }
 
+/* All that came with one message stand behind one header. */
 static void detach(struct msghdr *message, received *got)
 {
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         size_t count = ((size_t)header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (size_t i = 0; i < count; i++) {
             int fd;
