@@ -164,12 +164,14 @@
 #define slot_enter mproc__slot_enter
 #define slot_free mproc__slot_free
 #define slot_id_of mproc__slot_id_of
+#define slot_has_objects mproc__slot_has_objects
 #define slot_has_segments mproc__slot_has_segments
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
 #define slot_pid mproc__slot_pid
 #define slot_report mproc__slot_report
 #define slot_reported mproc__slot_reported
+#define slot_use_objects mproc__slot_use_objects
 #define slot_use_segments mproc__slot_use_segments
 
 /* family/heap.h */
@@ -270,7 +272,10 @@
 #define object_begin_end mproc__object_begin_end
 #define object_end mproc__object_end
 #define object_id mproc__object_id
-#define object_is_orphan mproc__object_is_orphan
+#define object_entrust mproc__object_entrust
+#define object_flag mproc__object_flag
+#define object_orphan mproc__object_orphan
+#define object_sleep mproc__object_sleep
 #define object_make_part mproc__object_make_part
 #define object_tag mproc__object_tag
 #define object_capacity mproc__object_capacity
@@ -300,6 +305,7 @@
 #define robust_acquire_slowly mproc__robust_acquire_slowly
 #define robust_acquire_until mproc__robust_acquire_until
 #define robust_check_holder mproc__robust_check_holder
+#define robust_look_after mproc__robust_look_after
 #define robust_mark_consistent mproc__robust_mark_consistent
 #define robust_release_slowly mproc__robust_release_slowly
 #define robust_resume mproc__robust_resume

@@ -64,26 +64,50 @@ static mproc_err take_again(object *cell, uint64_t id)
 }
 
 /* The holder is dead: nobody holds it now. One CAS, and again it finds nothing to do; so should this
- * process die before it wakes a waiter, its own sweep has to. */
+ * process die before it wakes a waiter, its own sweep has to. Nothing else is changed here: somebody
+ * may have been faster, and the next one hold it already. */
 static void replace_dead(object *cell, uint64_t word)
 {
     object_touch(cell);
-    uint64_t extra = atomic_load(&cell->extra);
-    if (extra >> OBJECT_WORD_BITS == word >> OBJECT_WORD_BITS && (extra & OBJECT_WORD_MASK)) {
-        atomic_compare_exchange_strong(&cell->extra, &extra, extra & ~OBJECT_WORD_MASK);
-        killpoint();
-    }
     if (swap(cell, &word, (word & ~HOLDER) | DIRTY))
         object_wake(cell, 1);
+}
+
+/* By the word itself: in the cell that one looks at another object may live by now. */
+static bool is_lock(uint64_t word)
+{
+    switch ((object_type)(word >> OBJECT_WORD_BITS & (OBJECT_TYPES - 1))) {
+    case OBJECT_LOCK:
+    case OBJECT_RLOCK:
+    case OBJECT_CONDITION:
+    case OBJECT_VALUE:
+    case OBJECT_ARRAY:
+    case OBJECT_STRING:
+        return true;
+    default:
+        return false;
+    }
 }
 
 void robust_sweep(object *cell, slot_id dead)
 {
     uint64_t word = atomic_load(&cell->word);
-    while ((word & OBJECT_OWNER) == (dead & 0xffff) + 1) {
+    while (is_lock(word) && (word & OBJECT_OWNER) == (dead & 0xffff) + 1) {
         replace_dead(cell, word);
         word = atomic_load(&cell->word);
     }
+}
+
+static uint32_t holder_of(uint64_t word)
+{
+    return (uint32_t)(word & OBJECT_OWNER) - 1;
+}
+
+void robust_look_after(object *cell, uint64_t id)
+{
+    uint64_t word = atomic_load(&cell->word);
+    if (object_matches(word, id) && is_held(word) && family_is_gone(holder_of(word)))
+        replace_dead(cell, word);
 }
 
 /* ---- acquiring ---- */
@@ -97,16 +121,17 @@ typedef struct attempt {
     bool slept;
 } attempt;
 
+/* How often a dead holder had taken it counts no more: the holder of now, and nobody else, says so. */
 static mproc_err take(attempt *a, uint64_t *word)
 {
     if (!swap(a->cell, word, *word | a->me | (a->slept ? WAITERS : 0)))
         return MPROC_ETIMEDOUT;
-    return *word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
-}
-
-static uint32_t holder_of(uint64_t word)
-{
-    return (uint32_t)(word & OBJECT_OWNER) - 1;
+    if (!(*word & DIRTY))
+        return MPROC_OK;
+    uint64_t depth = depth_of(a->cell);
+    if (depth)
+        set_depth(a->cell, a->id, depth, 0);
+    return MPROC_EOWNERDEAD;
 }
 
 static int64_t until(attempt *a, uint64_t word)
@@ -120,14 +145,14 @@ static int64_t until(attempt *a, uint64_t word)
 
 /* Whether somebody watches it is asked no sooner, for most waits are over before, and asking costs
  * as much as sleeping. */
-static void look_after_holder(attempt *a, uint64_t word)
+static void look_after_holder(attempt *a)
 {
-    if (!is_held(word))
+    uint64_t word = atomic_load(&a->cell->word);
+    if (!object_matches(word, a->id) || !is_held(word))
         return;
     const uint32_t holder = holder_of(word);
     const int64_t slow = family_slow_beat();
-    if (family_is_gone(holder))
-        replace_dead(a->cell, word);
+    robust_look_after(a->cell, a->id);
     a->beat = a->beat * 2 < slow && !family_is_guarded(holder) ? a->beat * 2 : slow;
 }
 
@@ -142,7 +167,7 @@ static mproc_err sleep_on(attempt *a, uint32_t seq, uint64_t word)
     if (err != MPROC_ETIMEDOUT)
         return err;
     if (os_now() >= a->next_beat)
-        look_after_holder(a, atomic_load(&a->cell->word));
+        look_after_holder(a);
     return a->deadline != OS_FOREVER && os_now() >= a->deadline ? MPROC_ETIMEDOUT : MPROC_OK;
 }
 

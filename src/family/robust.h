@@ -11,8 +11,8 @@
  * between its wake-up and that CAS could leave them asleep, and there the sweep wakes one.
  *
  * A recursive one belongs to a thread: the mark is the thread's, and `extra` counts how often it
- * was taken beyond the first; nobody but the holder changes that, and the sweep that replaces
- * the holder sets it to 0 before. The mark of a plain one is its holder's slot generation. */
+ * was taken beyond the first; nobody but the holder changes that, and who takes it after a dead
+ * one begins with 0. The mark of a plain one is its holder's slot generation. */
 #ifndef MPROC_FAMILY_ROBUST_H
 #define MPROC_FAMILY_ROBUST_H
 
@@ -67,7 +67,9 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive);
 uint64_t robust_suspend(object *cell, uint64_t id, bool recursive);
 mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth);
 
-/* Of a process that is dead, or that ends without having let go. */
+/* Of a proven dead process. Does nothing to what is no lock. */
 void robust_sweep(object *cell, slot_id dead);
+/* Sees whether its holder lives; it takes a system call. */
+void robust_look_after(object *cell, uint64_t id);
 
 #endif
