@@ -50,6 +50,9 @@ static bool take(park_place *places, uint32_t index, slot_id self, bool *full)
     park_place *place = &places[index];
     if (atomic_load(&place->owner) == self)
         return swap(&place->word, UNUSED, TAKEN);
+    if (atomic_load(&place->owner))
+        return false;
+    raise_mark(places, index + 1); /* before, so that a sweep misses none */
     if (!swap(&place->owner, 0, self | PREPARING))
         return false;
     os_signal *signal = signal_of(index);
@@ -58,7 +61,6 @@ static bool take(park_place *places, uint32_t index, slot_id self, bool *full)
         *full = true;
         return false;
     }
-    raise_mark(places, index + 1);
     atomic_store(&place->word, TAKEN);
     atomic_store(&place->owner, self);
     return true;

@@ -114,8 +114,10 @@ static waiter *claim_any(uint64_t me, uint64_t *claimed)
     for (uint32_t i = 1; places; i++) {
         if (i >= used)
             places = arena_use_table(ARENA_WAITERS, i + 1, &used);
-        if (places && claim(&places[i], me, claimed)) {
-            raise_mark(places, i + 1);
+        if (!places)
+            break;
+        raise_mark(places, i + 1); /* before, so that a sweep misses none */
+        if (claim(&places[i], me, claimed)) {
             last = i;
             return &places[i];
         }
