@@ -55,8 +55,8 @@ MPROC_API mproc_err mproc_queue_create(mproc_queue *queue, const mproc_queue_opt
  * **Returns** MPROC_OK; MPROC_EFULL: full, also after the time-out; MPROC_ECLOSED; MPROC_ENOMEM: the
  * family's memory has no room for it, and never will as it is; MPROC_ESTALE: destroyed, also while
  * waiting, or no queue; MPROC_EINVAL: NULL with a size, a negative time-out other than
- * MPROC_FOREVER; MPROC_ETIMEDOUT: another process stands still in the midst of a put;
- * MPROC_EINTR, MPROC_EAGAIN, MPROC_ESTATE, MPROC_EGUARD as mproc_lock_acquire.
+ * MPROC_FOREVER; MPROC_ETIMEDOUT: another process stands still in the midst of a put (for that it
+ * waits a second at least, and with MPROC_FOREVER for ever); MPROC_EINTR, MPROC_EAGAIN, MPROC_ESTATE, MPROC_EGUARD as mproc_lock_acquire.
  * **Threads**: safe; producers and consumers do not hinder one another.
  * *Like* `Queue.put(item, block, timeout)`. */
 MPROC_API mproc_err mproc_queue_put(mproc_queue queue, const void *data, size_t size,

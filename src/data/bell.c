@@ -2,43 +2,33 @@
 
 #include "../killpoint.h"
 
-static bool mark(object *bell, uint64_t id, uint64_t flag)
-{
-    uint64_t word = atomic_load(&bell->word);
-    while (object_matches(word, id)) {
-        if (word & flag || atomic_compare_exchange_weak(&bell->word, &word, word | flag)) {
-            killpoint();
-            return true;
-        }
-    }
-    return false;
-}
-
 mproc_err bell_sleep(bell_wait *wait)
 {
     if (wait->deadline == 0)
         return MPROC_ETIMEDOUT;
     if (!wait->armed) {
         wait->armed = true;
-        return mark(wait->bell, wait->id, BELL_WAITERS) ? MPROC_OK : MPROC_ESTALE;
+        return object_flag(wait->bell, wait->id, BELL_WAITERS) ? MPROC_OK : MPROC_ESTALE;
     }
     wait->armed = false;
     wait->slept = true;
-    return park(&wait->bell->seq, wait->seq, wait->deadline, family.self);
+    return object_sleep(wait->bell, wait->seq, wait->deadline);
 }
 
-void bell_pass(const bell_wait *wait, bool more)
+/* Whoever changed something before the flag stood did not ring: so the look comes after it. */
+void bell_pass(const bell_wait *wait, bool (*is_missing)(const void *context), const void *context)
 {
     if (!wait->slept)
         return;
-    if (!mark(wait->bell, wait->id, BELL_WAITERS) || more)
+    bool gone = !object_flag(wait->bell, wait->id, BELL_WAITERS);
+    if (gone || !is_missing(context))
         bell_ring_slowly(wait->bell, wait->id);
 }
 
 void bell_watch(object *bell, uint64_t id)
 {
     object_watch(bell);
-    mark(bell, id, BELL_WATCHED);
+    object_flag(bell, id, BELL_WATCHED);
 }
 
 void bell_ring_slowly(object *bell, uint64_t id)

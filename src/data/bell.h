@@ -33,8 +33,9 @@ static inline void bell_look(bell_wait *wait)
 /* After a look in vain. MPROC_OK: look again; MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR,
  * MPROC_EAGAIN. */
 mproc_err bell_sleep(bell_wait *wait);
-/* At the end of a wait, come what may. `more`: there may be something for the next one. */
-void bell_pass(const bell_wait *wait, bool more);
+/* At the end of a wait, come what may; unless something is missing, the next one is woken.
+ * `is_missing` loads in sequential consistency. */
+void bell_pass(const bell_wait *wait, bool (*is_missing)(const void *context), const void *context);
 
 /* From the next ring on, and only once, this process's slot is rung, too. Look once more after it. */
 void bell_watch(object *bell, uint64_t id);

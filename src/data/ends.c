@@ -77,9 +77,9 @@ static int by_ref(const void *a, const void *b)
 }
 
 /* All blocks that the queue still needs. */
-static bool collect(const ends *q, refs *found)
+static bool collect(const ends *q, mark tail, refs *found)
 {
-    mark head = end_mark(&q->head), tail = end_mark(&q->tail);
+    mark head = end_mark(&q->head);
     const ring *r = ends_ring(q);
     record each;
     found->list = malloc(((size_t)(tail.items - head.items) + 1) * sizeof *found->list);
@@ -103,22 +103,31 @@ typedef struct purge {
 static void free_unless_needed(arena_ref ref, void *context)
 {
     const purge *p = context;
-    if (!p->needed->count || !bsearch(&ref, p->needed->list, p->needed->count, sizeof ref, by_ref))
+    if (!p->needed || !bsearch(&ref, p->needed->list, p->needed->count, sizeof ref, by_ref))
         heap_free_linked(ref, p->tag, family.self);
 }
 
 /* Marks are always right: what a dead one may have left are blocks that it had taken out, or not
- * put in yet. The ring is the truth: what it does not refer to is freed. Under both locks. */
-static void recover(const ends *q)
+ * put in yet. The ring up to `tail`, which the caller may not have committed yet, is the truth:
+ * what it does not refer to is freed. Under both locks. False: it is to be done once more. */
+static bool recover(const ends *q, mark tail)
 {
     refs needed;
-    if (!collect(q, &needed)) {
+    if (!collect(q, tail, &needed)) {
         log_write(MPROC_LOG_WARNING, "no memory to look for what a dead process left in a queue");
-        return;
+        return false;
     }
     purge unneeded = {&needed, object_tag(q->id)};
     heap_each_linked(unneeded.tag, free_unless_needed, &unneeded);
     free(needed.list);
+    return true;
+}
+
+/* The ring, too. */
+static void free_all(const ends *q)
+{
+    purge all = {NULL, object_tag(q->id)};
+    heap_each_linked(all.tag, free_unless_needed, &all);
 }
 
 static mproc_err lock_one(const ends *q, const end *one, int64_t deadline)
@@ -143,8 +152,8 @@ static mproc_err lock_both_and_recover(const ends *q, int64_t deadline)
         ends_unlock(&q->tail);
         return err;
     }
-    if (dead || err)
-        recover(q);
+    if ((dead || err) && !recover(q, end_mark(&q->tail)))
+        return MPROC_OK;
     robust_mark_consistent(q->head.cell, q->head.id, false);
     robust_mark_consistent(q->tail.cell, q->tail.id, false);
     return MPROC_OK;
@@ -177,7 +186,7 @@ bool ends_are_ready(uint64_t id)
     uint64_t word;
     const ends *q = ends_find(id, &err);
     return !q || !ends_exist(q, &word) || word & QUEUE_CLOSED ||
-           end_mark(&q->tail).items != end_mark(&q->head).items;
+           end_now(&q->tail).items != end_now(&q->head).items;
 }
 
 void ends_watch(uint64_t id)
@@ -223,10 +232,8 @@ mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline)
         killpoint();
         heap_free_linked(before, object_tag(q->id), family.self);
     }
-    if (dead) {
-        recover(q);
+    if (dead && recover(q, tail))
         robust_mark_consistent(q->head.cell, q->head.id, false);
-    }
     ends_unlock(&q->head);
     return err;
 }
@@ -291,9 +298,11 @@ static void empty_out(const ends *q)
 static bool take_for_good(const end *one, int64_t deadline, bool *dead)
 {
     mproc_err err;
-    do
+    do {
         err = robust_acquire_until(one->cell, one->id, false, deadline);
-    while (err == MPROC_EINTR);
+        if (err == MPROC_EAGAIN)
+            os_yield();
+    } while (err == MPROC_EINTR || err == MPROC_EAGAIN);
     *dead |= err == MPROC_EOWNERDEAD;
     return !err || err == MPROC_EOWNERDEAD;
 }
@@ -310,39 +319,69 @@ mproc_err ends_destroy(uint64_t id)
     take_for_good(&q->tail, OS_FOREVER, &dead);
     take_for_good(&q->head, OS_FOREVER, &dead);
     if (dead)
-        recover(q);
-    empty_out(q);
+        free_all(q);
+    else
+        empty_out(q);
     destroy_parts(queue);
     object_end(queue);
     return MPROC_OK;
 }
 
 /* False: somebody stands still in the midst of it. A lock that is gone has been taken for good by the
- * dead one, too. */
+ * dead one, too. Who holds it may be dead as well, and wait for its sweep behind this one. */
 static bool take_over(const end *one, slot_id dead, int64_t deadline)
 {
-    bool ignored = false;
-    if (!one->cell)
-        return true;
+    bool taken, ignored = false;
     robust_sweep(one->cell, dead);
-    return take_for_good(one, deadline, &ignored) ||
-           !object_matches(atomic_load(&one->cell->word), one->id);
+    do {
+        robust_look_after(one->cell, one->id);
+        taken = take_for_good(one, deadline ? os_now() + PATIENCE / 8 : 0, &ignored) ||
+                !object_matches(atomic_load(&one->cell->word), one->id);
+    } while (!taken && os_now() < deadline);
+    return taken;
 }
 
+static bool take_both_over(const ends *q, slot_id dead, int64_t deadline)
+{
+    if (!take_over(&q->tail, dead, deadline))
+        return false;
+    if (take_over(&q->head, dead, deadline))
+        return true;
+    ends_unlock(&q->tail);
+    return false;
+}
+
+/* Who waits finds it gone. */
+static void wake_all(const object *queue)
+{
+    const end items = part(queue, 2), room = part(queue, 3);
+    object_wake(items.cell, UINT32_MAX);
+    object_wake(room.cell, UINT32_MAX);
+    object_ring_watchers(items.cell);
+}
+
+/* Whoever stands still in the midst of it may go on any time, and write into the ring and the cells:
+ * then all of it stays, and each later sweep tries again. */
 static void sweep_one(object *cell, void *context)
 {
     const slot_id dead = *(const slot_id *)context;
-    if (object_type_of(cell) != OBJECT_QUEUE || !object_is_ending_by(cell, dead))
+    if (object_type_of(cell) != OBJECT_QUEUE)
         return;
-    const uint64_t id = object_id(cell);
-    const end tail = part(cell, 0), head = part(cell, 1);
-    const refs none = {NULL, 0};
-    purge all = {&none, object_tag(id)};
-    int64_t deadline = os_now() + PATIENCE;
-    if (take_over(&tail, dead, deadline) && take_over(&head, dead, deadline))
-        heap_each_linked(all.tag, free_unless_needed, &all);
-    else
-        atomic_store(&cell->block, 0); /* he may still write there: that memory is lost */
+    const ends q = {.id = object_id(cell), .tail = part(cell, 0), .head = part(cell, 1)};
+    if (object_is_ending_by(cell, OBJECT_ABANDONED)) {
+        if (!take_both_over(&q, dead, 0) || !object_entrust(cell, OBJECT_ABANDONED, family.self))
+            return;
+    } else if (!object_is_ending_by(cell, dead)) {
+        return;
+    } else if (!take_both_over(&q, dead, os_now() + PATIENCE)) {
+        object_entrust(cell, dead, OBJECT_ABANDONED);
+        wake_all(cell);
+        return;
+    }
+    free_all(&q);
+    destroy_parts(cell);
+    if (object_is_ending_by(cell, family.self))
+        object_end(cell);
 }
 
 void ends_sweep(slot_id dead)

@@ -68,6 +68,12 @@ static inline mark end_mark(const end *one)
     return mark_of(atomic_load_explicit(&one->cell->field[END_MARK], memory_order_relaxed));
 }
 
+/* In one order with the flags of those who wait for it. */
+static inline mark end_now(const end *one)
+{
+    return mark_of(atomic_load(&one->cell->field[END_MARK]));
+}
+
 static inline void end_commit(const end *one, mark m)
 {
     atomic_store_explicit(&one->cell->field[END_MARK], mark_word(m), memory_order_release);

@@ -98,7 +98,7 @@ static _Thread_local struct {
 
 /* Whether something comes while it is looked for. Ever more seldom: each look takes a line of the
  * cache from the one that is waited for; and the one that only takes gets more at a time. */
-static bool look_for(const ends *q, bool (*is_missing)(const ends *q), unsigned in_a_row,
+static bool look_for(const ends *q, bool (*is_missing)(const void *q), unsigned in_a_row,
                      const bell_wait *wait, spin *looking)
 {
     enum { MANY = 4, SELDOM = 16, VERY_SELDOM = 1024 };
@@ -116,9 +116,10 @@ static bool look_for(const ends *q, bool (*is_missing)(const ends *q), unsigned 
     }
 }
 
-static bool looks_full(const ends *q)
+static bool looks_full(const void *context)
 {
-    return !has_room(q, end_mark(&q->tail), end_mark(&q->head));
+    const ends *q = context;
+    return !has_room(q, end_now(&q->tail), end_now(&q->head));
 }
 
 static mproc_err put_and_wait(const ends *q, const parcel *parcels, size_t count, size_t *done,
@@ -141,8 +142,14 @@ static mproc_err put_and_wait(const ends *q, const parcel *parcels, size_t count
         }
     }
     spin_end(&looking, !wait.slept);
-    bell_pass(&wait, !looks_full(q));
+    bell_pass(&wait, looks_full, q);
     return err;
+}
+
+/* After a first try that did not ask for the time: also when somebody stands still at that end. */
+static bool is_worth_waiting(mproc_err err, mproc_err missing)
+{
+    return err == missing || err == MPROC_ETIMEDOUT;
 }
 
 static mproc_err put(mproc_queue queue, const parcel *parcels, size_t count, size_t *done,
@@ -153,7 +160,8 @@ static mproc_err put(mproc_queue queue, const parcel *parcels, size_t count, siz
     const ends *q = ends_find(queue.id, &err);
     streak.gets = 0;
     if (err || (err = timeout_ms < MPROC_FOREVER ? MPROC_EINVAL : MPROC_OK) ||
-        (err = try_put(q, parcels, count, done, 0)) != MPROC_EFULL || timeout_ms == 0)
+        !is_worth_waiting(err = try_put(q, parcels, count, done, 0), MPROC_EFULL) ||
+        timeout_ms == 0)
         return err;
     err = park_deadline(timeout_ms, &deadline);
     return err ? err : put_and_wait(q, parcels, count, done, deadline);
@@ -322,9 +330,10 @@ static mproc_err take_many(const ends *q, deliveries *all, int64_t deadline)
     return err == MPROC_EEMPTY && closed ? MPROC_ECLOSED : err;
 }
 
-static bool looks_empty(const ends *q)
+static bool looks_empty(const void *context)
 {
-    return end_mark(&q->tail).items == end_mark(&q->head).items;
+    const ends *q = context;
+    return end_now(&q->tail).items == end_now(&q->head).items;
 }
 
 static mproc_err try_get(const ends *q, deliveries *all, int64_t deadline)
@@ -351,7 +360,7 @@ static mproc_err get_and_wait(const ends *q, deliveries *all, int64_t deadline)
         }
     }
     spin_end(&looking, !wait.slept);
-    bell_pass(&wait, !looks_empty(q));
+    bell_pass(&wait, looks_empty, q);
     return err;
 }
 
@@ -362,7 +371,7 @@ static mproc_err get(mproc_queue queue, deliveries *all, int timeout_ms)
     const ends *q = ends_find(queue.id, &err);
     streak.puts = 0;
     if (err || (err = timeout_ms < MPROC_FOREVER ? MPROC_EINVAL : MPROC_OK) ||
-        (err = try_get(q, all, 0)) != MPROC_EEMPTY || timeout_ms == 0)
+        !is_worth_waiting(err = try_get(q, all, 0), MPROC_EEMPTY) || timeout_ms == 0)
         return err;
     err = park_deadline(timeout_ms, &deadline);
     return err ? err : get_and_wait(q, all, deadline);
@@ -373,7 +382,8 @@ static void unpack(delivery *d)
 {
     if (!d->block)
         return;
-    memcpy(d->buffer, arena_at(d->block), d->size);
+    if (d->size)
+        memcpy(d->buffer, arena_at(d->block), d->size);
     heap_free(d->block, family.self);
 }
 
@@ -455,7 +465,8 @@ void mproc_loan_release(mproc_loan *loan)
 {
     if (!loan || !loan->id)
         return;
-    if (heap_owned_size(loan->id, family.self))
+    /* In the child of a fork that mproc knows nothing of it is still the parent's. */
+    if (objects_were_used() && heap_owned_size(loan->id, family.self))
         heap_free(loan->id, family.self);
     *loan = (mproc_loan){0};
 }
@@ -505,12 +516,8 @@ mproc_err mproc_queue_close(mproc_queue queue)
     const ends *q = ends_find(queue.id, &err);
     if (err)
         return err;
-    uint64_t word = atomic_load(&q->queue->word);
-    do {
-        if (!object_matches(word, queue.id))
-            return MPROC_ESTALE;
-    } while (!atomic_compare_exchange_weak(&q->queue->word, &word, word | QUEUE_CLOSED));
-    killpoint();
+    if (!object_flag(q->queue, q->id, QUEUE_CLOSED))
+        return MPROC_ESTALE;
     object_wake(q->items.cell, UINT32_MAX);
     object_ring_watchers(q->items.cell);
     object_wake(q->room.cell, UINT32_MAX);
@@ -553,9 +560,9 @@ mproc_err mproc_queue_task_done(mproc_queue queue)
     return err;
 }
 
-static mproc_err look_whether_done(const ends *q, bool *done)
+static mproc_err look_whether_done(const ends *q, int64_t deadline, bool *done)
 {
-    mproc_err err = ends_lock(q, &q->head, 0);
+    mproc_err err = ends_lock(q, &q->head, deadline);
     if (err)
         return err;
     *done = all_done(q);
@@ -573,17 +580,14 @@ mproc_err mproc_queue_join(mproc_queue queue, int timeout_ms)
         err = park_deadline(timeout_ms, &deadline);
     for (bool done, armed = false; !err; armed = !armed) {
         uint32_t seq = atomic_load(&q->queue->seq);
-        uint64_t word;
-        if ((err = look_whether_done(q, &done)) || done)
+        if ((err = look_whether_done(q, deadline, &done)) || done)
             break;
         if (deadline == 0)
             return MPROC_ETIMEDOUT;
-        if (!ends_exist(q, &word))
-            return MPROC_ESTALE;
-        if (!armed)
-            atomic_compare_exchange_strong(&q->queue->word, &word, word | QUEUE_JOINERS);
-        else
-            err = park(&q->queue->seq, seq, deadline, family.self);
+        if (armed)
+            err = object_sleep(q->queue, seq, deadline);
+        else if (!object_flag(q->queue, q->id, QUEUE_JOINERS))
+            err = MPROC_ESTALE;
     }
     return err;
 }

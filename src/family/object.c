@@ -6,6 +6,7 @@
 #include "heap.h"
 
 #define CELLS_MOST UINT32_C(0x100000)
+#define MINUTE INT64_C(60000000000)
 
 enum { INDEX_BITS = 16, TYPE_BITS = 4, GENERATION_BITS = 24, STATE_SHIFT = 32 };
 #define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
@@ -83,6 +84,7 @@ mproc_err object_enter(void)
     mproc_err err = family_enter();
     if (err || (err = refresh(1)))
         return err;
+    slot_use_objects(family.self);
     uint64_t generation = family.self >> INDEX_BITS & GENERATIONS;
     atomic_store_explicit(&objects.me,
                           generation << OBJECT_OWNER_SHIFT |
@@ -220,15 +222,25 @@ void object_discard(const object_draft *draft)
     end(draft->cell, life_of(object_generation(draft->id), MAKING, family.self));
 }
 
+/* Also when its maker has committed it, but not come to say so. */
+static bool stands(const object *cell, uint64_t id, uint64_t life)
+{
+    return life >> OBJECT_WORD_BITS == object_generation(id) &&
+           (state_of(life) == LIVE ||
+            (state_of(life) == MAKING && object_matches(atomic_load(&cell->word), id)));
+}
+
 mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
 {
     mproc_err err = object_check(id, type, cell);
     if (err)
         return err;
-    uint64_t generation = object_generation(id);
-    if (!swap(&(*cell)->life, life_of(generation, LIVE, 0),
-              life_of(generation, ENDING, family.self)))
-        return MPROC_ESTALE;
+    uint64_t generation = object_generation(id), life;
+    do {
+        life = atomic_load(&(*cell)->life);
+        if (!stands(*cell, id, life))
+            return MPROC_ESTALE;
+    } while (!swap(&(*cell)->life, life, life_of(generation, ENDING, family.self)));
     retire(*cell, id);
     return MPROC_OK;
 }
@@ -260,16 +272,24 @@ mproc_err object_make_part(object_type type, const object_draft *whole, uint64_t
     return MPROC_OK;
 }
 
-/* Only locks and bells are parts. */
-bool object_is_orphan(const object *cell)
+static object_type type_of(uint64_t life)
 {
-    object_type type = object_type_of(cell);
+    return (object_type)(life >> OBJECT_WORD_BITS & (OBJECT_TYPES - 1));
+}
+
+/* Only locks and bells are parts. The field is this one's if it has lived before and after. */
+uint64_t object_orphan(const object *cell)
+{
+    uint64_t life = atomic_load(&cell->life);
     uint64_t whole = atomic_load(&cell->field[OBJECT_WHOLE]);
-    if ((type != OBJECT_LOCK && type != OBJECT_BELL) || !whole || !object_is_live(cell))
-        return false;
+    if (state_of(life) != LIVE || (type_of(life) != OBJECT_LOCK && type_of(life) != OBJECT_BELL) ||
+        !whole || atomic_load(&cell->life) != life)
+        return 0;
     const object *of = object_find(whole);
-    uint64_t life = of ? atomic_load(&of->life) : 0;
-    return state_of(life) == FREE || life >> OBJECT_WORD_BITS != object_generation(whole);
+    uint64_t life_of_whole = of ? atomic_load(&of->life) : 0;
+    bool exists = state_of(life_of_whole) != FREE &&
+                  life_of_whole >> OBJECT_WORD_BITS == object_generation(whole);
+    return exists ? 0 : id_of(cell, life);
 }
 
 uint64_t object_id(const object *cell)
@@ -328,6 +348,25 @@ void object_ring_watchers(const object *cell)
     slot_each(ring_watcher, &bit);
 }
 
+mproc_err object_sleep(object *cell, uint32_t seq, int64_t deadline)
+{
+    const int64_t beat = os_now() + MINUTE;
+    mproc_err err = park(&cell->seq, seq, beat < deadline ? beat : deadline, family.self);
+    return err == MPROC_ETIMEDOUT && beat < deadline ? MPROC_OK : err;
+}
+
+bool object_flag(object *cell, uint64_t id, uint64_t flag)
+{
+    uint64_t word = atomic_load(&cell->word);
+    while (object_matches(word, id)) {
+        if (word & flag || atomic_compare_exchange_weak(&cell->word, &word, word | flag)) {
+            killpoint();
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- sweeping ---- */
 
 void object_each(void (*visit)(object *cell, void *context), void *context)
@@ -356,13 +395,19 @@ void object_finish(object *cell, slot_id dead)
 
 object_type object_type_of(const object *cell)
 {
-    return (object_type)(atomic_load(&cell->life) >> OBJECT_WORD_BITS & (OBJECT_TYPES - 1));
+    return type_of(atomic_load(&cell->life));
 }
 
 bool object_is_ending_by(const object *cell, slot_id ender)
 {
     uint64_t life = atomic_load(&cell->life);
     return life == life_of(life >> OBJECT_WORD_BITS, ENDING, ender);
+}
+
+bool object_entrust(object *cell, slot_id from, slot_id to)
+{
+    uint64_t generation = atomic_load(&cell->life) >> OBJECT_WORD_BITS;
+    return swap(&cell->life, life_of(generation, ENDING, from), life_of(generation, ENDING, to));
 }
 
 bool object_is_live(const object *cell)

@@ -6,7 +6,7 @@
  * it by a CAS on that word: so one step checks the handle and acts, and a process that was paused
  * across a destroy cannot touch what lives there now.
  *
- *   life: FREE -> MAKING{maker} -> LIVE -> ENDING{ender} -> FREE
+ *   life: FREE -> MAKING{maker} -> LIVE -> ENDING{ender, or nobody} -> FREE
  *
  * The commit store of a creation is the word with its generation; the maker has written the handle
  * to its home before. The commit store of a destruction is the word without one. What a dead maker
@@ -77,9 +77,9 @@ void object_end(object *cell);
 /* An object that is a part of one that is being made, and lasts as long. It is the whole's to
  * destroy; one whose whole is no more is an orphan, and the next sweep ends it. */
 mproc_err object_make_part(object_type type, const object_draft *whole, uint64_t *id);
-bool object_is_orphan(const object *cell);
-uint64_t object_id(const object *cell); /* of one that is not free */
-uint64_t object_tag(uint64_t id);       /* what its blocks are linked to */
+uint64_t object_orphan(const object *cell); /* its handle; 0: it is none */
+uint64_t object_id(const object *cell);     /* of one that is not free */
+uint64_t object_tag(uint64_t id);           /* what its blocks are linked to */
 
 /* ---- use ---- */
 
@@ -150,6 +150,11 @@ void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
 /* Who waits for many things at once does not sleep on any of them: its slot is rung. */
 void object_watch(const object *cell);
 void object_ring_watchers(const object *cell);
+/* Sleeps while `seq` stays, and no longer than a minute: of some ends nobody is told. As park;
+ * MPROC_OK: look again. */
+mproc_err object_sleep(object *cell, uint32_t seq, int64_t deadline);
+/* Sets a bit of the word. False: it is gone. */
+bool object_flag(object *cell, uint64_t id, uint64_t flag);
 
 /* ---- sweeping ---- */
 
@@ -160,6 +165,9 @@ void object_finish(object *cell, slot_id dead);
 object_type object_type_of(const object *cell);
 bool object_is_live(const object *cell);
 bool object_is_ending_by(const object *cell, slot_id ender);
+/* Somebody else is to end it. False: it was not in his charge. */
+#define OBJECT_ABANDONED ((slot_id)0) /* it cannot be ended yet: whoever sweeps next */
+bool object_entrust(object *cell, slot_id from, slot_id to);
 uint32_t object_count(void); /* that are not free */
 /* Whether this process may hold anything: else its clean end needs no sweep. */
 bool objects_were_used(void);

@@ -63,6 +63,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
     atomic_store(&s->touched, 0);
     atomic_store(&s->watched, 0);
     atomic_store(&s->segments, false);
+    atomic_store(&s->objects, false);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);
     killpoint();
@@ -199,6 +200,19 @@ bool slot_has_segments(slot_id id)
 {
     slot *s = slot_at(id);
     return s && atomic_load_explicit(&s->segments, memory_order_relaxed);
+}
+
+void slot_use_objects(slot_id id)
+{
+    slot *s = slot_at(id);
+    if (s)
+        atomic_store(&s->objects, true);
+}
+
+bool slot_has_objects(slot_id id)
+{
+    slot *s = slot_at(id);
+    return s && atomic_load(&s->objects);
 }
 
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context)

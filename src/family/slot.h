@@ -33,6 +33,7 @@ typedef struct slot {
     _Atomic uint32_t rung;
     _Atomic bool monitors;    /* it notices at once when a child of its ends */
     _Atomic bool segments;    /* it has had named shared memory */
+    _Atomic bool objects;     /* it has used shared objects */
     bool daemon;              /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
@@ -51,7 +52,7 @@ mproc_err slot_enter(slot_id id, int64_t pid);
 slot *slot_at(slot_id id);
 bool slot_is(slot_id id, slot_state state);
 slot_id slot_id_of(uint64_t life, uint32_t index); /* who has that life word */
-int64_t slot_pid(slot_id id); /* 0 when nobody lives there */
+int64_t slot_pid(slot_id id);                      /* 0 when nobody lives there */
 /* Takes over from `charged`, who is dead or the caller, before a child has come to life: from
  * then on it is the caller's to sweep and to free. False: the child lives, or somebody else is
  * at it. */
@@ -67,6 +68,8 @@ bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);
 
 void slot_use_segments(slot_id id);
 bool slot_has_segments(slot_id id); /* has or had named shared memory */
+void slot_use_objects(slot_id id);
+bool slot_has_objects(slot_id id); /* may hold some */
 
 /* Calls `visit` for each slot that is not free, until it returns false. */
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context);

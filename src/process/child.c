@@ -25,6 +25,16 @@ _Noreturn static void refuse(mproc_err err, const char *what)
     _Exit(REFUSED_CODE);
 }
 
+/* It frees its blocks by itself, for there may be many; unless others of its threads may still write
+ * into them. */
+static bool leave_heap(void)
+{
+    bool alone = os_thread_is_alone();
+    if (alone && heap_was_used_by(family.self))
+        heap_sweep(family.self, family.self);
+    return alone;
+}
+
 /* The last of mproc in this process. A clean end tells its code, for a parent that cannot see
  * it. */
 static void leave(void)
@@ -35,8 +45,7 @@ static void leave(void)
         return;
     entry_free_record();
     bool clean = sync_leave();
-    if (heap_was_used_by(family.self))
-        heap_sweep(family.self, family.self);
+    clean = leave_heap() && clean;
     slot_report(family.self, (mproc_exit_status){.kind = MPROC_EXIT_EXITED, .code = exit_code},
                 clean && !children_have_orphans());
 }

@@ -3,11 +3,10 @@
 #include <stdlib.h>
 
 #include "../data/ends.h"
+#include "../data/shared_memory.h"
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
-#include "../data/ends.h"
-#include "../data/shared_memory.h"
 #include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
@@ -169,9 +168,11 @@ static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
     shared_memory_sweep(dead);
-    if (!clean) {
+    if (!clean || slot_has_objects(dead)) {
         ends_sweep(dead);
         sync_sweep(dead);
+    }
+    if (!clean) {
         family_disown(dead);
         heirs = orphans_adopt(dead, start_and_watch);
     }

@@ -42,7 +42,7 @@ static mproc_err sleep_on(object *cell, uint32_t seq, uint64_t word, int64_t dea
     if (!(word & WAITERS) && !atomic_compare_exchange_strong(&cell->word, &word, word | WAITERS))
         return MPROC_OK;
     killpoint();
-    return park(&cell->seq, seq, deadline, family.self);
+    return object_sleep(cell, seq, deadline);
 }
 
 /* It is gone, or the wait is over: a wake-up that this thread may have had is another's. */

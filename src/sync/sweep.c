@@ -6,7 +6,6 @@
 typedef struct departure {
     slot_id id;
     const slot *slot;
-    bool clean;
 } departure;
 
 /* A lock's waiter may have died with its wake-up, or its holder before waking the next one. */
@@ -26,8 +25,9 @@ static void finish_one(object *cell, void *context)
 static void sweep_one(object *cell, void *context)
 {
     const departure *gone = context;
-    if (object_is_orphan(cell))
-        object_destroy(object_id(cell), object_type_of(cell));
+    uint64_t orphan = object_orphan(cell);
+    if (orphan)
+        object_destroy(orphan, object_is(orphan, OBJECT_BELL) ? OBJECT_BELL : OBJECT_LOCK);
     /* A lock that is just being ended may still be held, too. */
     if (!object_is_live(cell) && object_type_of(cell) != OBJECT_LOCK)
         return;
@@ -46,7 +46,7 @@ static void sweep_one(object *cell, void *context)
         }
         break;
     case OBJECT_BARRIER:
-        barrier_sweep(cell, gone->id, gone->slot, gone->clean);
+        barrier_sweep(cell, gone->id, gone->slot, false);
         break;
     default:
         lock_sweep(cell, gone);
@@ -54,25 +54,26 @@ static void sweep_one(object *cell, void *context)
     }
 }
 
-static void sweep(slot_id id, bool clean)
-{
-    departure gone = {.id = id, .slot = slot_at(id), .clean = clean};
-    if (!gone.slot)
-        return;
-    object_each(finish_one, &gone); /* all of them, before one of their parts is looked at */
-    object_each(sweep_one, &gone);
-}
-
 void sync_sweep(slot_id dead)
 {
-    sweep(dead, false);
+    departure gone = {.id = dead, .slot = slot_at(dead)};
+    if (gone.slot) {
+        object_each(finish_one, &gone); /* all of them, before one of their parts is looked at */
+        object_each(sweep_one, &gone);
+    }
     waiters_sweep(dead);
+}
+
+static void leave_one(object *cell, void *self)
+{
+    if (object_type_of(cell) == OBJECT_BARRIER)
+        barrier_sweep(cell, family.self, self, true);
 }
 
 bool sync_leave(void)
 {
     if (!objects_were_used())
         return true;
-    sweep(family.self, true);
+    object_each(leave_one, slot_at(family.self));
     return waiters_close();
 }

@@ -7,8 +7,9 @@
 /* Of a proven dead process, before its slot is swept: no object is held by it afterwards, and
  * nobody sleeps because of it. Again does no harm. */
 void sync_sweep(slot_id dead);
-/* Of this process at its clean end; nothing to do when it has used no object. False: threads of it
- * still wait, so that it has to be swept as well. */
+/* Of this process at its clean end: it belongs to no barrier any more. What it holds is swept when
+ * it is proved dead, for until then others of its threads go on. False: some of them wait, so that
+ * its end is to be treated as any other. */
 bool sync_leave(void);
 
 /* Of each type. `clean`: it has ended by itself. */

@@ -1,0 +1,310 @@
+/* What two do at the same time, in one order that goes wrong easily: a thread is stopped at a kill
+ * point, another one acts meanwhile. And what is left where several have died at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <mproc/mproc.h>
+
+#include "data/ends.h"
+#include "family/family.h"
+#include "family/heap.h"
+#include "family/robust.h"
+#include "killpoint.h"
+#include "sync/sweep.h"
+
+/* ---- a thread that stops ---- */
+
+static _Thread_local bool (*stops_here)(void);
+static _Atomic bool stopped, goes_on;
+
+static void stop(void)
+{
+    if (!stops_here || !stops_here())
+        return;
+    stops_here = NULL;
+    atomic_store(&stopped, true);
+    while (!atomic_load(&goes_on))
+        os_yield();
+}
+
+static void start_and_await_stop(os_handle *thread, void (*run)(void *argument))
+{
+    atomic_store(&stopped, false);
+    atomic_store(&goes_on, false);
+    killpoint_reached = stop;
+    assert_int_equal(os_thread_start(thread, run, NULL), MPROC_OK);
+    while (!atomic_load(&stopped))
+        os_yield();
+}
+
+static void let_finish(os_handle thread)
+{
+    atomic_store(&goes_on, true);
+    os_thread_join(thread);
+    killpoint_reached = NULL;
+}
+
+/* ---- others that are dead ---- */
+
+enum { DEAD = 3 };
+static const int64_t nobody = 0x3fffffff; /* no system has such a pid */
+
+static slot_id self, dead[DEAD];
+static uint64_t me;
+
+static void be(slot_id who)
+{
+    family.self = who;
+    atomic_store(&objects.me, who == self ? me : who + 1);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    self = family.self;
+    me = atomic_load(&objects.me);
+    for (int i = 0; i < DEAD; i++) {
+        if (slot_claim(self, "dead", false, &dead[i]) || slot_enter(dead[i], nobody))
+            return 1;
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    be(self);
+    for (int i = 0; i < DEAD; i++)
+        family_sweep(dead[i], false);
+    return 0;
+}
+
+/* ---- locks ---- */
+
+static mproc_rlock rlock;
+
+static bool has_seen_holder(void)
+{
+    return true; /* the first kill point of a sweep stands between its look and its CAS */
+}
+
+static void sweep_rlock(void *argument)
+{
+    (void)argument;
+    stops_here = has_seen_holder;
+    robust_sweep(object_find(rlock.id), dead[0]);
+}
+
+static void a_late_sweep_leaves_the_next_holder_alone(void **state)
+{
+    (void)state;
+    os_handle late;
+    assert_int_equal(mproc_rlock_create(&rlock), MPROC_OK);
+    be(dead[0]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mproc_rlock_acquire(rlock, 0), MPROC_OK);
+    be(self);
+    start_and_await_stop(&late, sweep_rlock);
+    robust_sweep(object_find(rlock.id), dead[0]);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mproc_rlock_acquire(rlock, 0), MPROC_EOWNERDEAD);
+    let_finish(late);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mproc_rlock_release(rlock), MPROC_OK);
+    assert_int_equal(mproc_rlock_release(rlock), MPROC_ENOTOWNER);
+    assert_int_equal(mproc_rlock_destroy(rlock), MPROC_OK);
+}
+
+static void a_sweep_leaves_what_is_no_lock_alone(void **state)
+{
+    (void)state;
+    mproc_semaphore semaphore;
+    unsigned value = 0, index = (unsigned)(dead[0] & 0xffff);
+    assert_int_equal(mproc_semaphore_create(&semaphore, index + 1, 0), MPROC_OK);
+    robust_sweep(object_find(semaphore.id), dead[0]);
+    assert_int_equal(mproc_semaphore_get_value(semaphore, &value), MPROC_OK);
+    assert_int_equal(value, index + 1);
+    assert_int_equal(mproc_semaphore_destroy(semaphore), MPROC_OK);
+}
+
+/* ---- making ---- */
+
+static mproc_lock lock;
+
+static bool is_committed(void)
+{
+    const object *cell = lock.id ? object_find(lock.id) : NULL;
+    return cell && object_matches(atomic_load(&cell->word), lock.id);
+}
+
+static void make_lock(void *argument)
+{
+    (void)argument;
+    stops_here = is_committed;
+    mproc_lock_create(&lock);
+}
+
+static void what_has_just_been_made_can_be_destroyed(void **state)
+{
+    (void)state;
+    os_handle maker;
+    const uint32_t before = object_count();
+    lock = (mproc_lock){0};
+    start_and_await_stop(&maker, make_lock);
+    assert_int_equal(mproc_lock_acquire(lock, 0), MPROC_OK);
+    assert_int_equal(mproc_lock_destroy(lock), MPROC_OK);
+    let_finish(maker);
+    assert_int_equal(mproc_lock_acquire(lock, 0), MPROC_ESTALE);
+    assert_int_equal(object_count(), before);
+}
+
+/* ---- queues ---- */
+
+enum { LARGE = 5000, SMALL = 1000, MESSAGES = 8 };
+
+static const ends *find(mproc_queue queue)
+{
+    mproc_err err;
+    const ends *q = ends_find(queue.id, &err);
+    assert_int_equal(err, MPROC_OK);
+    return q;
+}
+
+static void lock_as(slot_id who, const end *one)
+{
+    be(who);
+    assert_int_equal(robust_acquire(one->cell, one->id, false, 0), MPROC_OK);
+    be(self);
+}
+
+/* The consumer died holding its end; the ring grows in the midst of a batch. */
+static void recovery_keeps_what_is_just_being_put(void **state)
+{
+    (void)state;
+    static unsigned char bytes[LARGE], got[LARGE];
+    mproc_queue queue;
+    mproc_message messages[MESSAGES];
+    const uint64_t used = heap_used();
+    size_t size;
+    assert_int_equal(mproc_queue_create(&queue, NULL), MPROC_OK);
+    const end head = find(queue)->head;
+    lock_as(dead[0], &head);
+    robust_sweep(head.cell, dead[0]);
+    memset(bytes, 7, sizeof bytes);
+    for (int i = 0; i < MESSAGES; i++)
+        messages[i] = (mproc_message){bytes, i ? SMALL : LARGE};
+    assert_int_equal(mproc_queue_put_many(queue, messages, MESSAGES, NULL, 0), MPROC_OK);
+    assert_true(heap_used() >= used + LARGE);
+    for (int i = 0; i < MESSAGES; i++) {
+        assert_int_equal(mproc_queue_get(queue, got, sizeof got, &size, 0), MPROC_OK);
+        assert_int_equal(size, messages[i].size);
+        assert_memory_equal(got, bytes, size);
+    }
+    assert_int_equal(mproc_queue_destroy(queue), MPROC_OK);
+    assert_int_equal(heap_used(), used);
+}
+
+static mproc_queue of_bell;
+
+static bool sees_flag(const void *context)
+{
+    const end *bell = context;
+    assert_true(atomic_load(&bell->cell->word) & BELL_WAITERS);
+    return true;
+}
+
+static void a_wake_up_is_passed_on_by_a_look_after_the_flag(void **state)
+{
+    (void)state;
+    assert_int_equal(mproc_queue_create(&of_bell, NULL), MPROC_OK);
+    const end bell = find(of_bell)->items;
+    const bell_wait slept = {.bell = bell.cell, .id = bell.id, .slept = true};
+    bell_pass(&slept, sees_flag, &bell);
+    assert_int_equal(mproc_queue_destroy(of_bell), MPROC_OK);
+}
+
+static mproc_queue make_with_large(void)
+{
+    static const unsigned char bytes[LARGE];
+    mproc_queue queue;
+    assert_int_equal(mproc_queue_create(&queue, NULL), MPROC_OK);
+    assert_int_equal(mproc_queue_put(queue, bytes, sizeof bytes, 0), MPROC_OK);
+    return queue;
+}
+
+static void begin_end_as(slot_id who, mproc_queue queue)
+{
+    object *cell;
+    be(who);
+    assert_int_equal(object_begin_end(queue.id, OBJECT_QUEUE, &cell), MPROC_OK);
+    be(self);
+}
+
+/* The first is swept before the second, though both are dead. */
+static void one_that_died_behind_the_destroyer_costs_nothing(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    mproc_queue queue = make_with_large();
+    const end tail = find(queue)->tail;
+    lock_as(dead[1], &tail);
+    begin_end_as(dead[0], queue);
+    ends_sweep(dead[0]);
+    sync_sweep(dead[0]);
+    assert_int_equal(heap_used(), used);
+    sync_sweep(dead[1]);
+    assert_int_equal(object_count(), objects_before);
+}
+
+/* A living one stands still in the midst of a put: what it may write into is nobody else's. */
+static void a_queue_in_which_somebody_stands_still_stays_until_he_has_gone_on(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    mproc_queue queue = make_with_large();
+    const end tail = find(queue)->tail;
+    const uint64_t used_by_it = heap_used() - used;
+    lock_as(self, &tail);
+    begin_end_as(dead[0], queue);
+    for (int i = 0; i < 2; i++) {
+        ends_sweep(dead[i]);
+        sync_sweep(dead[i]);
+        assert_int_equal(mproc_queue_put(queue, "", 1, 0), MPROC_ESTALE);
+        assert_int_equal(heap_used(), used + used_by_it);
+        assert_int_equal(object_count(), objects_before + 5);
+    }
+    ends_unlock(&tail);
+    ends_sweep(dead[2]);
+    sync_sweep(dead[2]);
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(object_count(), objects_before);
+}
+
+int main(int argc, char **argv)
+{
+    mproc_main_guard(argc, argv);
+    if (family_enter() || object_enter())
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_late_sweep_leaves_the_next_holder_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_sweep_leaves_what_is_no_lock_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_just_been_made_can_be_destroyed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(recovery_keeps_what_is_just_being_put, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wake_up_is_passed_on_by_a_look_after_the_flag, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(one_that_died_behind_the_destroyer_costs_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_queue_in_which_somebody_stands_still_stays_until_he_has_gone_on, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
