@@ -98,7 +98,7 @@ static _Thread_local struct {
 
 /* Whether something comes while it is looked for. Ever more seldom: each look takes a line of the
  * cache from the one that is waited for; and the one that only takes gets more at a time. */
-static bool look_for(const ends *q, bool (*is_missing)(const void *q), unsigned in_a_row,
+static bool look_for(const ends *q, bool (*is_missing)(const void *context), unsigned in_a_row,
                      const bell_wait *wait, spin *looking)
 {
     enum { MANY = 4, SELDOM = 16, VERY_SELDOM = 1024 };
