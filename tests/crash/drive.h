@@ -24,7 +24,7 @@ extern const kill_method method; /* of this program */
 
 typedef struct drive_options {
     bool recovery;  /* is killed as well */
-    bool repeats;   /* kill points have the same numbers in each run */
+    bool repeats;   /* kill points have the same numbers in each run; system calls need not */
     uint32_t every; /* of a recovery's that is tried; in the long form (MPROC_SOAK=1) each */
     uint32_t dense; /* so many are tried one by one; in the long form ten times as many */
 } drive_options;

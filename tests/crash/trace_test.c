@@ -40,7 +40,7 @@ static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **s
         print_message("no tracing here\n");
         skip();
     }
-    drive_operations(&(drive_options){.recovery = true, .repeats = true, .every = 8, .dense = 40});
+    drive_operations(&(drive_options){.recovery = true, .every = 8, .dense = 40});
 }
 
 static void whatever_is_killed_at_an_instruction_is_recovered(void **state)
