@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define LOCK_ERRORS (ERR(EINTR) | ERR(EAGAIN))
-enum { SOON = 30000, MESSAGES = 20, LARGE = 200000 };
+enum { SOON = 30000, MESSAGES = 20, GROWING = 200, LARGE = 200000 };
 
 static void use_a_value(void)
 {
@@ -95,6 +95,66 @@ static void use_a_queue(void)
     TRY(LOCK_ERRORS, mproc_queue_destroy(queue));
 }
 
+/* Without a copy: the same memory goes in and comes out. */
+static void lend(mproc_queue queue)
+{
+    mproc_loan sent = {0}, received = {0};
+    if (!MAKE(sent, QUEUE_ERRORS, mproc_queue_reserve(queue, LARGE, &sent)))
+        return;
+    memset(sent.data, 7, sent.size);
+    if (TRY(QUEUE_ERRORS, mproc_queue_commit(queue, &sent, SOON)) &&
+        MAKE(received, QUEUE_ERRORS, mproc_queue_get_loan(queue, &received, SOON)))
+        HOLDS(received.size == LARGE && *(unsigned char *)received.data == 7);
+    mproc_loan_release(&received);
+    mproc_loan_release(&sent);
+}
+
+/* As many as its first memory has no room for. */
+static void fill_and_empty(mproc_queue queue)
+{
+    mproc_message each[GROWING];
+    size_t put_count = 0, taken = 0;
+    int numbers[GROWING];
+    for (int i = 0; i < GROWING; i++) {
+        numbers[i] = i;
+        each[i] = (mproc_message){&numbers[i], sizeof numbers[i]};
+    }
+    while (put_count < GROWING) {
+        size_t done = 0;
+        mproc_err err =
+            mproc_queue_put_many(queue, each + put_count, GROWING - put_count, &done, SOON);
+        put_count += done;
+        if (err && !judge("mproc_queue_put_many", err, QUEUE_ERRORS) && !must_succeed_now())
+            break;
+    }
+    for (int number; taken < put_count; taken++) {
+        size_t size = 0;
+        if (!TRY(LOCK_ERRORS, mproc_queue_get(queue, &number, sizeof number, &size, SOON)))
+            break;
+        HOLDS(size == sizeof number && number == (int)taken);
+    }
+}
+
+static void use_all_of_a_queue(void)
+{
+    mproc_queue queue = {0};
+    const mproc_queue_options options = {.max_items = GROWING};
+    if (!MAKE(queue, FOUND_ERRORS, mproc_queue_create(&queue, &options)))
+        return;
+    lend(queue);
+    fill_and_empty(queue);
+    mproc_err err;
+    do
+        err = mproc_queue_task_done(queue);
+    while (!err || (err != MPROC_ERANGE && !judge("mproc_queue_task_done", err, LOCK_ERRORS) &&
+                    must_succeed_now()));
+    if (err == MPROC_ERANGE)
+        TRY(LOCK_ERRORS, mproc_queue_join(queue, SOON));
+    TRY(0, mproc_queue_close(queue));
+    HOLDS(mproc_queue_put(queue, "", 0, 0) == MPROC_ECLOSED);
+    TRY(0, mproc_queue_destroy(queue));
+}
+
 static void receive_messages(void)
 {
     mproc_queue queue = {0};
@@ -120,6 +180,7 @@ const scenario data_scenarios[] = {
     {.name = "an_array_is_used", .play = use_an_array, .starts_nothing = true},
     {.name = "a_string_is_used", .play = use_a_string, .starts_nothing = true},
     {.name = "a_queue_is_used", .play = use_a_queue, .starts_nothing = true},
+    {.name = "a_queue_lends_and_grows", .play = use_all_of_a_queue, .starts_nothing = true},
     {.name = "messages_are_received_from_a_child", .play = receive_messages},
     {0},
 };
