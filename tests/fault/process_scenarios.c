@@ -8,6 +8,7 @@
 #define START_ERRORS                                                                               \
     (ERR(EAGAIN) | ERR(ENOMEM) | ERR(EIMAGE) | ERR(ENOENT) | ERR(EACCES) | ERR(EBROKEN) | ERR(EOS))
 #define LIST_ERRORS (FOUND_ERRORS)
+#define SEND_ERRORS (ERR(ENOMEM) | ERR(EAGAIN) | ERR(EOS))
 
 static mproc_process *create(const mproc_process_options *options)
 {
@@ -84,6 +85,54 @@ static void start_three(void)
             ends_with(processes[i], i);
     }
 }
+
+/* ---- connections ---- */
+
+static int send_number(void *args, size_t size)
+{
+    const mproc_connection *to = args;
+    const int number = 11;
+    (void)size;
+    return TRY(SEND_ERRORS, mproc_connection_send(*to, &number, sizeof number, MPROC_FOREVER))
+               ? number
+               : GAVE_UP;
+}
+
+static mproc_err take_number(mproc_connection from, int *number)
+{
+    size_t size = 0;
+    return mproc_connection_recv(from, number, sizeof *number, &size, 30000);
+}
+
+static mproc_err await_end(mproc_connection from)
+{
+    int number;
+    mproc_err err = take_number(from, &number);
+    return err == MPROC_EEOF ? MPROC_OK : err ? err : MPROC_EEXIST;
+}
+
+/* The end of the pipe shows that nobody has kept what the child was given. */
+static void start_with_a_connection(void)
+{
+    struct {
+        mproc_connection a, b;
+    } it = {{0}, {0}};
+    int number = 0;
+    if (!MAKE(it, FOUND_ERRORS, mproc_pipe(&it.a, &it.b, MPROC_SIMPLEX)))
+        return;
+    mproc_process *process = start(&(mproc_process_options){.target = send_number,
+                                                            .args = &it.b,
+                                                            .args_size = sizeof it.b,
+                                                            .connections = &it.b,
+                                                            .connection_count = 1});
+    bool sent = process && ends_with(process, 11);
+    HOLDS(mproc_connection_close(it.b) == MPROC_OK);
+    if (!sent || (TRY(SEND_ERRORS, take_number(it.a, &number)) && HOLDS(number == 11)))
+        TRY(SEND_ERRORS, await_end(it.a));
+    HOLDS(mproc_connection_close(it.a) == MPROC_OK);
+}
+
+/* ---- */
 
 static void terminate(void)
 {
@@ -183,6 +232,7 @@ const scenario process_scenarios[] = {
     {.name = "a_process_is_started_and_joined", .play = start_and_join},
     {.name = "a_process_is_started_with_large_args", .play = start_with_large_args},
     {.name = "three_processes_are_started", .play = start_three},
+    {.name = "a_process_is_given_a_connection", .play = start_with_a_connection},
     {.name = "a_process_is_started_and_joined_by_an_interruptible_program",
      .play = start_and_join,
      .interruptible = true},
