@@ -16,8 +16,8 @@ void tracer_pin(void); /* tracer and traced on one processor: a step costs a thi
 void tracer_enter(void); /* lets its parent trace it */
 void tracer_mark(void);  /* what is between the first and the second mark is traced */
 
-/* By its parent. Returns when it has stopped at the point, or at the second mark, or has ended on the
- * way. False: it has ended before the first one. */
+/* By its parent. Returns when it has stopped at the point, or at the second mark, or has ended on
+ * the way. False: it has ended before the first one. */
 bool tracer_bring(long long pid, uint32_t point, bool each_step);
 void tracer_kill(void);
 
