@@ -94,11 +94,13 @@ static void find_what_is_left(const order *told, char left[128])
         snprintf(left, 128, "%s", line + strlen("left: "));
 }
 
-/* Where a run takes long, not every call is tried by every scenario. */
+/* Where a run takes long, not every call is tried by every scenario: a program that starts anew
+ * takes several times as long as a fork. */
 static unsigned step(void)
 {
-    const char *text = getenv("MPROC_TEST_FAULT_STEP");
-    return text && !getenv("MPROC_SOAK") ? (unsigned)atoi(text) : 1;
+    const char *text = getenv("MPROC_TEST_FAULT_STEP"), *method = getenv("MPROC_TEST_METHOD");
+    const unsigned anew = method && strcmp(method, "spawn") == 0 ? 5 : 1;
+    return text && !getenv("MPROC_SOAK") ? (unsigned)atoi(text) * anew : 1;
 }
 
 /* Which errors: all that there are, or each time another one. */
