@@ -116,6 +116,7 @@
 #define posix_copy mproc__posix_copy
 #define posix_ended_fd mproc__posix_ended_fd
 #define posix_error mproc__posix_error
+#define posix_has_fork_handlers mproc__posix_has_fork_handlers
 #define posix_has_ended mproc__posix_has_ended
 #define posix_hold_sentinel mproc__posix_hold_sentinel
 #define posix_is_interruptible mproc__posix_is_interruptible

@@ -18,11 +18,15 @@
 enum { MAX_HANDLERS = 8 };
 static void (*handlers[MAX_HANDLERS])(void);
 static size_t handler_count;
-static pthread_once_t registered = PTHREAD_ONCE_INIT;
 
-static void register_handlers(void)
+/* Needs memory; without it the next one tries again. Twice at once would do no harm: the handlers
+ * may run twice. */
+bool posix_has_fork_handlers(void)
 {
-    pthread_atfork(NULL, NULL, posix_run_fork_handlers);
+    static atomic_bool registered;
+    if (!atomic_load(&registered) && !pthread_atfork(NULL, NULL, posix_run_fork_handlers))
+        atomic_store(&registered, true);
+    return atomic_load(&registered);
 }
 
 void os_on_fork(void (*in_raw_child)(void))
@@ -30,7 +34,7 @@ void os_on_fork(void (*in_raw_child)(void))
     assert(handler_count < MAX_HANDLERS);
     if (handler_count < MAX_HANDLERS)
         handlers[handler_count++] = in_raw_child;
-    pthread_once(&registered, register_handlers);
+    posix_has_fork_handlers();
 }
 
 /* The null device, opened by the parent once, so that each child needs no more than a dup2. */
@@ -95,6 +99,8 @@ mproc_err os_fork(os_process *child, bool *in_child)
 {
     /* Asked before: the answer's page need not be faulted in by each child. */
     bool own_thread = posix_is_own_thread();
+    if (!posix_has_fork_handlers())
+        return posix_error(ENOMEM);
     prepare_stdin();
     pid_t pid = fork();
     if (pid < 0)
@@ -124,7 +130,7 @@ void posix_run_fork_handlers(void)
 void posix_hold_sentinel(int fd)
 {
     held_sentinel = fd;
-    pthread_once(&registered, register_handlers);
+    posix_has_fork_handlers();
 }
 
 void posix_sentinel_pipe(int ends[2])
@@ -145,6 +151,8 @@ mproc_err os_fork(os_process *child, bool *in_child)
 {
     int sentinel[2];
     bool own_thread = posix_is_own_thread();
+    if (!posix_has_fork_handlers())
+        return posix_error(ENOMEM);
     posix_sentinel_pipe(sentinel);
     prepare_stdin();
     pid_t pid = fork();

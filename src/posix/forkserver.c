@@ -313,8 +313,9 @@ static void leave_server(void)
 static pid_t fork_own(uint64_t word, int sentinel)
 {
     born *one = malloc(sizeof *one);
-    if (!one || notice_children()) {
-        errno = one ? mproc_os_error() : ENOMEM;
+    bool can = one && posix_has_fork_handlers();
+    if (!can || notice_children()) {
+        errno = can ? mproc_os_error() : ENOMEM;
         free(one);
         return -1;
     }

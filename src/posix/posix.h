@@ -63,6 +63,9 @@ mproc_exit_status posix_status(int code, int status);
 /* ---- fork.c ---- */
 
 void posix_run_fork_handlers(void);
+/* Whether a fork would run them. False: no memory, as yet; such a child would take itself for its
+ * parent. */
+bool posix_has_fork_handlers(void);
 #if !POSIX_LINUX
 /* The write end of this process's sentinel, open until it ends. Its forks let go of it. */
 void posix_hold_sentinel(int fd);
