@@ -298,14 +298,14 @@ static bool replace(uintptr_t near_to, uintptr_t from, uintptr_t to)
 
 static void *remember(void *block)
 {
-    if (block && !inside)
+    if (FAULT_COUNTS_BLOCKS && block && !inside)
         replace((uintptr_t)block, 0, (uintptr_t)block);
     return block;
 }
 
 static void forget(const void *block)
 {
-    if (block)
+    if (FAULT_COUNTS_BLOCKS && block)
         replace((uintptr_t)block, (uintptr_t)block, 0);
 }
 
