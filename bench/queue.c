@@ -28,7 +28,19 @@ static void check(mproc_err err)
 
 /* ---- streams ---- */
 
-enum { FREE, BOUNDED, BATCHES, CROWD, BOUNDED_CROWD, BIG, BOOST, BOOST_CROWD, RING, RING_BATCHES };
+enum {
+    FREE,
+    BOUNDED,
+    BATCHES,
+    CROWD,
+    BOUNDED_CROWD,
+    BIG,
+    BOOST,
+    BOOST_CROWD,
+    RING,
+    RING_BATCHES,
+    RING_BIG
+};
 
 static const struct stream streams[] = {
     [FREE] = {&by_queue, 1, 1, 0, STREAM_SMALL, 1, SMALL_COUNT},
@@ -41,6 +53,7 @@ static const struct stream streams[] = {
     [BOOST_CROWD] = {&by_boost, 4, 4, BOUND, STREAM_SMALL, 1, SMALL_COUNT},
     [RING] = {&by_ring, 1, 1, 1024, STREAM_SMALL, 1, SMALL_COUNT},
     [RING_BATCHES] = {&by_ring, 1, 1, 1024, STREAM_SMALL, STREAM_MOST, SMALL_COUNT},
+    [RING_BIG] = {&by_ring, 1, 1, LARGE_BOUND, LARGE, 1, LARGE_COUNT},
 };
 
 static void open_stream(double which)
@@ -72,6 +85,32 @@ static void sample_copy(double size, double figures[2])
         from[0] = (unsigned char)i; /* what is copied is never the same */
         memcpy(to, from, (size_t)size);
         bench_check(((volatile unsigned char *)to)[0] == (unsigned char)i, "a copy");
+    }
+    figures[0] = (raw_now() - begin) / LARGE_COUNT;
+}
+
+static mproc_queue queue;
+
+static void open_queue(double argument)
+{
+    (void)argument;
+    check(mproc_queue_create(&queue, NULL));
+}
+
+static void open_put_and_get(double size)
+{
+    open_copy(size);
+    open_queue(size);
+}
+
+static void sample_put_and_get(double size, double figures[2])
+{
+    double begin = raw_now();
+    for (int i = 0; i < LARGE_COUNT; i++) {
+        from[0] = (unsigned char)i;
+        check(mproc_queue_put(queue, from, (size_t)size, 0));
+        check(mproc_queue_get(queue, to, (size_t)size, NULL, 0));
+        bench_check(to[0] == (unsigned char)i, "what was put");
     }
     figures[0] = (raw_now() - begin) / LARGE_COUNT;
 }
@@ -122,14 +161,6 @@ static void sample_pid(double argument, double figures[2])
 }
 
 /* ---- loans and numbers ---- */
-
-static mproc_queue queue;
-
-static void open_queue(double argument)
-{
-    (void)argument;
-    check(mproc_queue_create(&queue, NULL));
-}
 
 static mproc_loan loan;
 
@@ -188,6 +219,7 @@ static void sample_many(double count, double figures[2])
 static const struct bench_role roles[] = {
     {"stream", open_stream, sample_stream, stream_close},
     {"copy", open_copy, sample_copy, NULL},
+    {"put-and-get", open_put_and_get, sample_put_and_get, NULL},
     {"queue-relay", open_queue_relay, sample_round_trip, side_close},
     {"word-relay", open_word_relay, sample_round_trip, side_close},
     {"line-relay", open_line_relay, sample_round_trip, side_close},
@@ -258,8 +290,14 @@ static const struct bench_comparison round_trips[] = {
 
 static const struct bench_comparison large_ones[] = {
     {"1 MiB put and got, to one copy of it",
-     {"stream", BIG},
+     {"put-and-get", LARGE},
      {"copy", LARGE},
+     1e-6,
+     BENCH_AT_LEAST,
+     0.4},
+    {"  by two processes, to an unsafe ring",
+     {"stream", BIG},
+     {"stream", RING_BIG},
      1e-6,
      BENCH_AT_LEAST,
      0.4},

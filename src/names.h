@@ -145,6 +145,7 @@
 #define arena_counter mproc__arena_counter
 #define arena_create mproc__arena_create
 #define arena_decommit mproc__arena_decommit
+#define arena_is_committed mproc__arena_is_committed
 #define arena_handle mproc__arena_handle
 #define arena_has_objects mproc__arena_has_objects
 #define arena_note_objects mproc__arena_note_objects

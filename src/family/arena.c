@@ -190,6 +190,11 @@ bool arena_decommit(arena_ref offset, uint64_t size)
     return os_shared_decommit(&arena, offset, size);
 }
 
+bool arena_is_committed(arena_ref offset, uint64_t size)
+{
+    return os_shared_is_committed(&arena, offset, size);
+}
+
 /* Most often what this process already knows to be in use: then the header is left alone, a page
  * that a new child would have to fault in. */
 void *arena_entry(arena_table table, uint32_t index)

@@ -48,6 +48,7 @@ mproc_err arena_commit(arena_ref offset, uint64_t size);
 
 /* Gives whole spans back to the system; true: they are zero after the next commit. */
 bool arena_decommit(arena_ref offset, uint64_t size);
+bool arena_is_committed(arena_ref offset, uint64_t size); /* as os_shared_is_committed */
 
 /* One entry of a table; NULL when the table has not grown so far. */
 void *arena_entry(arena_table table, uint32_t index);

@@ -1,5 +1,7 @@
 #include "span.h"
 
+#include <assert.h>
+
 #include "../killpoint.h"
 
 /* Runs from this size on go back to the system. Smaller ones come back soon, and a page that comes from
@@ -20,12 +22,17 @@ void span_begin_at(arena_ref first)
 
 /* ---- taking spans ---- */
 
-static void unclaim(uint64_t first, uint64_t count, slot_id self)
+static void let_go(uint64_t first, uint64_t count, slot_id self, uint64_t free)
 {
     while (count--) {
-        swap(&spans.states[first + count], span_state(SPAN_CLAIMED, 0, self), SPAN_FREE);
+        swap(&spans.states[first + count], span_state(SPAN_CLAIMED, 0, self), free);
         killpoint();
     }
+}
+
+static void unclaim(uint64_t first, uint64_t count, slot_id self)
+{
+    let_go(first, count, self, SPAN_FREE);
 }
 
 /* Before the first one is in use, so that no walk misses it. */
@@ -40,20 +47,31 @@ static bool raise_high(uint64_t to)
     return true;
 }
 
-static bool claim(uint64_t first, uint64_t count, slot_id self)
+/* *kept: all of them are committed. */
+static bool claim(uint64_t first, uint64_t count, slot_id self, bool *kept)
 {
+    *kept = true;
     for (uint64_t i = 0; i < count; i++) {
-        if (!swap(&spans.states[first + i], SPAN_FREE, span_state(SPAN_CLAIMED, 0, self))) {
+        span_word *word = &spans.states[first + i];
+        const uint64_t free = atomic_load_explicit(word, memory_order_relaxed);
+        if (kind_of(free) != SPAN_FREE || !swap(word, free, span_state(SPAN_CLAIMED, 0, self))) {
             unclaim(first, i, self);
             return false;
         }
         killpoint();
+        *kept &= free == SPAN_KEPT;
     }
     return true;
 }
 
+/* A stretch of spans that were claimed. */
+typedef struct stretch {
+    uint64_t first;
+    bool kept;
+} stretch;
+
 /* The first stretch of `count` free ones between `begin` and `end`. */
-static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, uint64_t *first)
+static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, stretch *found)
 {
     uint64_t high = span_high(), run = 0;
     if (end > spans.limit)
@@ -61,7 +79,7 @@ static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, uin
     for (uint64_t i = begin; i < end;) {
         uint64_t state =
             i < high ? atomic_load_explicit(&spans.states[i], memory_order_relaxed) : SPAN_FREE;
-        if (state != SPAN_FREE) {
+        if (kind_of(state) != SPAN_FREE) {
             i += span_step(state);
             run = 0;
             continue;
@@ -69,12 +87,12 @@ static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, uin
         i++;
         if (++run < count)
             continue;
-        *first = i - count;
+        found->first = i - count;
         if (!raise_high(i))
             return false;
-        if (claim(*first, count, self))
+        if (claim(found->first, count, self, &found->kept))
             return true;
-        i = *first + 1; /* somebody else was faster with a part of it */
+        i = found->first + 1; /* somebody else was faster with a part of it */
         high = span_high();
         run = 0;
     }
@@ -86,35 +104,37 @@ static bool close_empty_spans(slot_id self);
 /* What was in use before comes before what never was: else free memory would be left behind, and
  * the committed part grow without end. But a search in vain is long, and so is the closing of empty
  * small spans: after it the heap may grow by a part of its size before the next one. */
-static bool find_room(uint64_t count, slot_id self, uint64_t *first)
+static bool find_room(uint64_t count, slot_id self, stretch *room)
 {
     static _Atomic uint64_t next_fit, may_grow;
     const uint64_t high = span_high();
     uint64_t start = atomic_load_explicit(&next_fit, memory_order_relaxed);
     uint64_t grow = atomic_load_explicit(&may_grow, memory_order_relaxed);
     bool found = false;
-    if (count <= grow && find(high, high + count, count, self, first)) {
+    if (count <= grow && find(high, high + count, count, self, room)) {
         atomic_store_explicit(&may_grow, grow - count, memory_order_relaxed);
         return true;
     }
-    found = find(start, high, count, self, first) || find(0, high, count, self, first) ||
-            (close_empty_spans(self) && find(0, high, count, self, first));
+    found = find(start, high, count, self, room) || find(0, high, count, self, room) ||
+            (close_empty_spans(self) && find(0, high, count, self, room));
     if (!found) {
         atomic_store_explicit(&may_grow, high / 16, memory_order_relaxed);
-        found =
-            find(0, high + count, count, self, first) || find(0, spans.limit, count, self, first);
+        found = find(0, high + count, count, self, room) || find(0, spans.limit, count, self, room);
     }
     if (found)
-        atomic_store_explicit(&next_fit, *first + count, memory_order_relaxed);
+        atomic_store_explicit(&next_fit, room->first + count, memory_order_relaxed);
     return found;
 }
 
 /* They stay CLAIMED by `self`, and committed. */
 static mproc_err take(uint64_t count, slot_id self, uint64_t *first)
 {
-    if (count > spans.limit || count > RUN_MAX || !find_room(count, self, first))
+    stretch room;
+    if (count > spans.limit || count > RUN_MAX || !find_room(count, self, &room))
         return MPROC_ENOMEM;
-    mproc_err err = arena_commit(span_at(*first), count * ARENA_SPAN);
+    *first = room.first;
+    assert(!room.kept || arena_is_committed(span_at(*first), count * ARENA_SPAN));
+    mproc_err err = room.kept ? MPROC_OK : arena_commit(span_at(*first), count * ARENA_SPAN);
     if (err)
         unclaim(*first, count, self);
     return err;
@@ -148,13 +168,13 @@ bool span_free_run(uint64_t first, uint64_t state, slot_id self)
         atomic_store(&spans.states[first + i], span_state(SPAN_CLAIMED, 0, self));
         killpoint();
     }
-    if (length * ARENA_SPAN >= GIVE_BACK) {
-        arena_decommit(span_at(first), length * ARENA_SPAN);
-        killpoint();
-    }
-    atomic_store(&spans.states[first], SPAN_FREE);
+    const bool kept =
+        length * ARENA_SPAN < GIVE_BACK || !arena_decommit(span_at(first), length * ARENA_SPAN);
+    const uint64_t free = kept ? SPAN_KEPT : SPAN_FREE;
     killpoint();
-    unclaim(first + 1, length - 1, self);
+    atomic_store(&spans.states[first], free);
+    killpoint();
+    let_go(first + 1, length - 1, self, free);
     return true;
 }
 
@@ -212,7 +232,7 @@ static bool close_span(uint64_t index, uint64_t state, slot_id self)
         return false;
     }
     /* Somebody may find it full meanwhile. */
-    while (!swap(&spans.states[index], state, SPAN_FREE))
+    while (!swap(&spans.states[index], state, SPAN_KEPT))
         state ^= SPAN_FULL;
     killpoint();
     return true;

@@ -3,7 +3,7 @@
  *
  * Every span has a state word, in a table beside the spans:
  *
- *   FREE
+ *   FREE, or KEPT          likewise, and still committed: who claims it need not ask the system
  *   CLAIMED{owner}         being made by the owner, being freed by it, or the rest of a run
  *   RUN{owner, length}     the first of `length` spans that are one large block
  *   FREEING{owner, length} such a run, while the owner frees it
@@ -26,7 +26,7 @@
  *
  * A span is opened by filling in its blocks' words while it is CLAIMED; the commit store is SMALL.
  * It is closed when it is empty: from the first to the last, each word goes from FREE to CLOSED;
- * the commit store is FREE in the state word. One that is not free on the way, and they all go
+ * the commit store is KEPT in the state word. One that is not free on the way, and they all go
  * back, the first one last: who has that is the only closer. A dead closer's are put back by its
  * sweep; after the commit store nobody believes them. */
 #ifndef MPROC_FAMILY_SPAN_H
@@ -35,6 +35,7 @@
 #include "slot.h"
 
 typedef enum span_kind { SPAN_FREE, SPAN_CLAIMED, SPAN_RUN, SPAN_FREEING, SPAN_SMALL } span_kind;
+#define SPAN_KEPT UINT64_C(1) /* a word of the kind SPAN_FREE */
 typedef enum block_use { BLOCK_FREE, BLOCK_HELD, BLOCK_CLOSED } block_use;
 
 enum { SPAN_BLOCKS = 1024, SMALLEST_BITS = 6, CLASSES = 9 };
