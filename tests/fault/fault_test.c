@@ -94,13 +94,15 @@ static void find_what_is_left(const order *told, char left[128])
         snprintf(left, 128, "%s", line + strlen("left: "));
 }
 
-/* Where a run takes long, not every call is tried by every scenario: a program that starts anew
- * takes several times as long as a fork. */
+/* The system's own start method is tried in full, the others share most calls with it. Where a run
+ * takes long, not every call is tried by every scenario. */
+static bool method_is_default;
+
 static unsigned step(void)
 {
-    const char *text = getenv("MPROC_TEST_FAULT_STEP"), *method = getenv("MPROC_TEST_METHOD");
-    const unsigned anew = method && strcmp(method, "spawn") == 0 ? 5 : 1;
-    return text && !getenv("MPROC_SOAK") ? (unsigned)atoi(text) * anew : 1;
+    const char *text = getenv("MPROC_TEST_FAULT_STEP");
+    unsigned given = text ? (unsigned)atoi(text) : 1;
+    return getenv("MPROC_SOAK") ? 1 : method_is_default ? given : given * 2;
 }
 
 /* Which errors: all that there are, or each time another one. */
@@ -127,7 +129,7 @@ static void survives_every_fault(void **state)
     first++;
     totals = (struct totals){0};
     find_what_is_left(&told, left);
-    const unsigned enough = step() > 1 ? 1 : 2;
+    const unsigned enough = step() > 2 ? 1 : 2;
     for (int kind = 0; kind < 4; kind++) {
         unsigned quiet = 0;
         told.in_children = kind & 2;
@@ -157,10 +159,10 @@ int main(int argc, char **argv)
     const char *only = argc > 1 ? argv[1] : "";
     mproc_start_method method = mproc_get_start_method();
     mproc_set_start_method(MPROC_START_DEFAULT);
-    bool is_default = mproc_get_start_method() == method;
+    method_is_default = mproc_get_start_method() == method;
     for (size_t i = 0; i < COUNT_OF(groups); i++) {
         for (const scenario *at = groups[i]; at->name && count < MOST_SCENARIOS; at++) {
-            if (strstr(at->name, only) && (is_default || !at->starts_nothing))
+            if (strstr(at->name, only) && (method_is_default || !at->starts_nothing))
                 tests[count++] = (struct CMUnitTest){.name = at->name,
                                                      .test_func = survives_every_fault,
                                                      .initial_state = (void *)(uintptr_t)at};
