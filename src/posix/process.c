@@ -131,8 +131,9 @@ bool os_process_is_gone(int64_t pid, uint64_t born)
 {
     (void)born;
     siginfo_t info = {0};
-    return pid <= 0 || (kill((pid_t)pid, 0) && errno == ESRCH) ||
-           (!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid);
+    if (pid <= 0 || (!waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid))
+        return true;
+    return kill((pid_t)pid, 0) && errno == ESRCH; /* last, for somebody may just be reaping it */
 }
 
 /* Only the forkserver sees its child's end and reaps it. Without a server its sentinel must do. */

@@ -254,6 +254,24 @@ static void count_down(size_t *count)
         slot_ring(family.self);
 }
 
+/* Where the system is asked by pid, one that is just being reaped may seem to have ended, and to run
+ * a moment later. */
+static bool has_really_ended(mproc_process *child)
+{
+    return children_join(child, 0) == MPROC_OK ||
+           children_join(child, os_now() + GRACE) == MPROC_OK;
+}
+
+static bool watch_again(mproc_process *child)
+{
+    os_mutex_lock(&lock);
+    gate_enter();
+    mproc_err err = os_watcher_add(monitor, &child->os, (uint64_t)(uintptr_t)child);
+    gate_leave();
+    os_mutex_unlock(&lock);
+    return !err;
+}
+
 static void on_end(void *context, uint64_t key)
 {
     (void)context;
@@ -262,7 +280,8 @@ static void on_end(void *context, uint64_t key)
         return;
     }
     mproc_process *child = (mproc_process *)(uintptr_t)key;
-    children_join(child, 0);
+    if (!has_really_ended(child) && watch_again(child))
+        return;
     if (child->hooks)
         child->hooks->ended(child->hooks_context, child);
     if (child->role == PROCESS_CHILD)

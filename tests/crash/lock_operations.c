@@ -134,6 +134,12 @@ static void act_mark(scene *s)
 
 /* ---- companions: the first holds until the victim sleeps, the second waits ---- */
 
+/* Where the check destroys it, that may come in between. */
+static void must_work_or_be_gone(scene *s, mproc_err err)
+{
+    MUST(err == MPROC_OK || err == MPROC_ESTALE);
+}
+
 static void accompany(scene *s, int who)
 {
     if (who == 0) {
@@ -147,9 +153,9 @@ static void accompany(scene *s, int who)
     mproc_err err = acquire(s, PATIENCE_MS);
     atomic_store(&s->companions[who].result, (int)err);
     if (err == MPROC_EOWNERDEAD)
-        MUST(mark_consistent(s) == MPROC_OK);
+        must_work_or_be_gone(s, mark_consistent(s));
     if (!err || err == MPROC_EOWNERDEAD)
-        MUST(release(s) == MPROC_OK);
+        must_work_or_be_gone(s, release(s));
 }
 
 /* Holds it all the time. */
