@@ -90,7 +90,7 @@ bool fault_is_over(void)
 
 bool faults_reach_children(void)
 {
-    return first_process && plan.in_children;
+    return first_process && plan.in_children && !over;
 }
 
 /* ---- striking ---- */
