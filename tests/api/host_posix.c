@@ -175,7 +175,13 @@ static char state_of(long long pid)
     fclose(file);
     text[length] = '\0';
     const char *state = strrchr(text, ')');
-    return state && state[1] ? state[2] : '?';
+    if (!state || !state[1])
+        return '?';
+    /* Its leader may be a zombie while other threads are still on their way out. */
+    int threads = 0;
+    sscanf(state + 4, "%*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d",
+           &threads);
+    return state[2] == 'Z' && threads > 1 ? 'R' : state[2];
 }
 
 /* A zombie that its new parent has not taken notice of yet runs no more. */
