@@ -442,7 +442,6 @@
 #define connection_begin_receive mproc__connection_begin_receive
 #define connection_end_receive mproc__connection_end_receive
 #define connection_enter mproc__connection_enter
-#define connection_is_stocked mproc__connection_is_stocked
 #define connection_take_turn mproc__connection_take_turn
 #define connection_end_turn mproc__connection_end_turn
 

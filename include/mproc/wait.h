@@ -9,12 +9,13 @@
 MPROC_BEGIN
 
 typedef enum mproc_waitable_kind {
-    MPROC_WAITABLE_NONE = 0,       /* is never ready: a place that is left out */
-    MPROC_WAITABLE_CONNECTION = 1, /* recv would not block: a message, a part of one, or the end of file */
-    MPROC_WAITABLE_PROCESS = 2,    /* it has ended */
-    MPROC_WAITABLE_QUEUE = 3,      /* get would not block: a message, or it is closed or destroyed */
-    MPROC_WAITABLE_HANDLE = 4      /* the program's own: a descriptor that becomes readable; Windows: a
-                                      handle that is signalled */
+    MPROC_WAITABLE_NONE = 0, /* is never ready: a place that is left out */
+    /* recv would not block: a message, a part of one, or the end of file */
+    MPROC_WAITABLE_CONNECTION = 1,
+    MPROC_WAITABLE_PROCESS = 2, /* it has ended */
+    MPROC_WAITABLE_QUEUE = 3,   /* get would not block: a message, or it is closed or destroyed */
+    /* the program's own: a descriptor that becomes readable; Windows: a handle that is signalled */
+    MPROC_WAITABLE_HANDLE = 4
 } mproc_waitable_kind;
 
 /* One thing to wait for: `kind` says which of the others counts. */

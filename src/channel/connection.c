@@ -105,12 +105,6 @@ mproc_err connection_enter(mproc_connection connection, uint32_t direction, hold
     return err;
 }
 
-bool connection_is_stocked(const holding *held)
-{
-    const connection_state *state = atomic_load(&held->attached);
-    return state && atomic_load(&state->stocked);
-}
-
 /* ---- making and ending ---- */
 
 /* Inside the gate: a fork finds both ends in the table, or none. */
@@ -242,7 +236,6 @@ mproc_err mproc_connection_flush(mproc_connection connection, int timeout_ms)
 
 void connection_end_receive(connection_receive *it)
 {
-    atomic_store(&it->state->stocked, inbox_is_stocked(&it->state->in));
     connection_end_turn(&it->state->turns->receive);
     holding_leave(it->held);
 }

@@ -24,7 +24,6 @@ typedef struct connection_state {
     connection_turns *turns;
     inbox in;
     outbox out;
-    _Atomic bool stocked; /* inbox_is_stocked, for those whose turn it is not */
 } connection_state;
 
 /* MPROC_ENOTHELD; MPROC_EACCES: it does not have that direction; MPROC_ENOMEM; and the errors of
@@ -44,9 +43,5 @@ typedef struct connection_receive {
 mproc_err connection_begin_receive(mproc_connection connection, int timeout_ms,
                                    connection_receive *it);
 void connection_end_receive(connection_receive *it);
-
-/* For waits on several: whether a receive would find something that has been read already, or
- * would fail at once; else its handle tells, as a channel's does. */
-bool connection_is_stocked(const holding *held);
 
 #endif

@@ -68,7 +68,13 @@ void *arena_table_begin(arena_table table);
 bool arena_use_entry(arena_table table, uint32_t index);
 
 /* Counters of the whole family, 0 at first. */
-typedef enum arena_count { ARENA_HIGH, ARENA_EPOCHS, ARENA_STAMPS, ARENA_HOLDINGS, ARENA_COUNTERS } arena_count;
+typedef enum arena_count {
+    ARENA_HIGH,
+    ARENA_EPOCHS,
+    ARENA_STAMPS,
+    ARENA_HOLDINGS,
+    ARENA_COUNTERS
+} arena_count;
 _Atomic uint64_t *arena_counter(arena_count which);
 
 #endif

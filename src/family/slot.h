@@ -31,10 +31,10 @@ typedef struct slot {
     _Atomic arena_ref record; /* what a spawned child is to do */
     /* To wait on: changes after a forkserver has reported, or something watched has come. */
     _Atomic uint32_t rung;
-    _Atomic bool monitors;    /* it notices at once when a child of its ends */
-    _Atomic bool segments;    /* it has had named shared memory */
-    _Atomic bool objects;     /* it has used shared objects */
-    bool daemon;              /* this and the name are written by the claimer only */
+    _Atomic bool monitors; /* it notices at once when a child of its ends */
+    _Atomic bool segments; /* it has had named shared memory */
+    _Atomic bool objects;  /* it has used shared objects */
+    bool daemon;           /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
     /* Likewise: it wants its `rung` to change when something comes there. */
