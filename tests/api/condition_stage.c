@@ -100,7 +100,8 @@ int wait_once(void *args, size_t size)
         if (mproc_condition_release(at->condition))
             return 4;
     }
-    return mproc_condition_notify(at->condition, 1) == MPROC_ENOTOWNER || at->lock.id ? 0 : 5;
+    /* A plain lock is held by the process: another thread of it may hold it now, and would notify. */
+    return at->lock.id || mproc_condition_notify(at->condition, 1) == MPROC_ENOTOWNER ? 0 : 5;
 }
 
 void add_waiters(crew *them, const stage *at, int count)
