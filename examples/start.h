@@ -1,4 +1,4 @@
-/* How the programs with queues start their processes: by the start method that is named as the only
+/* How the programs with queues and pipes start their processes: by the start method that is named as the only
  * argument, or by the system's default. */
 #ifndef START_H
 #define START_H
@@ -23,12 +23,29 @@ static inline void use_method(int argc, char **argv)
     must(err);
 }
 
-static inline mproc_process *start(mproc_target target, const void *args, size_t size)
+static inline mproc_process *start_as(const mproc_process_options *options)
 {
     mproc_process *process;
-    must(mproc_process_create(
-        &process, &(mproc_process_options){.target = target, .args = args, .args_size = size}));
+    must(mproc_process_create(&process, options));
     must(mproc_process_start(process));
+    return process;
+}
+
+static inline mproc_process *start(mproc_target target, const void *args, size_t size)
+{
+    return start_as(&(mproc_process_options){.target = target, .args = args, .args_size = size});
+}
+
+/* From here on only the child holds that end of a pipe. */
+static inline mproc_process *start_with_end(mproc_target target, const void *args, size_t size,
+                                            mproc_connection end)
+{
+    mproc_process *process = start_as(&(mproc_process_options){.target = target,
+                                                               .args = args,
+                                                               .args_size = size,
+                                                               .connections = &end,
+                                                               .connection_count = 1});
+    must(mproc_connection_close(end));
     return process;
 }
 
