@@ -124,6 +124,12 @@ static void begin(OVERLAPPED *call)
     *call = (OVERLAPPED){.hEvent = event};
 }
 
+/* A call that is done at once, as most are, need not be waited for. */
+static mproc_err await_call(const OVERLAPPED *call, int64_t deadline)
+{
+    return HasOverlappedIoCompleted(call) ? MPROC_OK : win32_wait(call->hEvent, deadline);
+}
+
 /* Afterwards the system uses neither its bytes nor `call`. */
 static mproc_err finish(HANDLE handle, OVERLAPPED *call, DWORD *count)
 {
@@ -134,7 +140,7 @@ static mproc_err finish(HANDLE handle, OVERLAPPED *call, DWORD *count)
  * taken nothing, or is done after all. */
 static mproc_err finish_until(HANDLE handle, OVERLAPPED *call, DWORD *count, int64_t deadline)
 {
-    mproc_err late = win32_wait(call->hEvent, deadline);
+    mproc_err late = await_call(call, deadline);
     if (late)
         CancelIoEx(handle, call);
     mproc_err err = finish(handle, call, count);
@@ -209,7 +215,7 @@ static mproc_err finish_write(HANDLE handle, side *own, DWORD size)
 
 static mproc_err finish_chunk(HANDLE handle, side *own, int64_t deadline)
 {
-    mproc_err err = own->under_way ? win32_wait(own->writing.hEvent, deadline) : MPROC_OK;
+    mproc_err err = own->under_way ? await_call(&own->writing, deadline) : MPROC_OK;
     if (!err && own->under_way) {
         err = finish_write(handle, own, own->under_way);
         own->under_way = 0;
