@@ -25,6 +25,10 @@
 #define os_default_method mproc__os_default_method
 #define os_entry_claim mproc__os_entry_claim
 #define os_entry_is_unclaimed mproc__os_entry_is_unclaimed
+#define os_file_create mproc__os_file_create
+#define os_file_open mproc__os_file_open
+#define os_file_truncate mproc__os_file_truncate
+#define os_file_write mproc__os_file_write
 #define os_flush_all mproc__os_flush_all
 #define os_can_find_lifeline mproc__os_can_find_lifeline
 #define os_lifeline_find mproc__os_lifeline_find
@@ -91,6 +95,7 @@
 #define os_thread_is_alone mproc__os_thread_is_alone
 #define os_thread_join mproc__os_thread_join
 #define os_thread_start mproc__os_thread_start
+#define os_variable mproc__os_variable
 #define os_wait_ready mproc__os_wait_ready
 #define os_watcher_add mproc__os_watcher_add
 #define os_watcher_after_fork mproc__os_watcher_after_fork
@@ -120,6 +125,7 @@
 #define posix_has_ended mproc__posix_has_ended
 #define posix_hold_sentinel mproc__posix_hold_sentinel
 #define posix_is_interruptible mproc__posix_is_interruptible
+#define posix_is_set_id mproc__posix_is_set_id
 #define posix_is_own_thread mproc__posix_is_own_thread
 #define posix_leave_own_thread mproc__posix_leave_own_thread
 #define posix_nap mproc__posix_nap
@@ -223,7 +229,14 @@
 #define holdings_after_fork mproc__holdings_after_fork
 #define holdings_begin mproc__holdings_begin
 
+/* family/json.h */
+#define json_number mproc__json_number
+#define json_raw mproc__json_raw
+#define json_string mproc__json_string
+
 /* family/log.h */
+#define log_after_fork mproc__log_after_fork
+#define log_keep_in mproc__log_keep_in
 #define log_complain mproc__log_complain
 #define log_get_level mproc__log_get_level
 #define log_set_level mproc__log_set_level
@@ -247,9 +260,35 @@
 #define family_withdraw mproc__family_withdraw
 #define family_sweep mproc__family_sweep
 
+/* family/trace.h */
+#define trace_after_fork mproc__trace_after_fork
+#define trace_begin mproc__trace_begin
+#define trace_end mproc__trace_end
+#define trace_ended mproc__trace_ended
+#define trace_flush mproc__trace_flush
+#define trace_in_raw_child mproc__trace_in_raw_child
+#define trace_instant mproc__trace_instant
+#define trace_is_running mproc__trace_is_running
+#define trace_join mproc__trace_join
+#define trace_mark mproc__trace_mark
+#define trace_span mproc__trace_span
+#define trace_starts mproc__trace_starts
+#define trace_thread mproc__trace_thread
+#define trace_track mproc__trace_track
+
+/* family/trace_file.h */
+#define trace_file_append mproc__trace_file_append
+#define trace_file_close mproc__trace_file_close
+#define trace_file_create mproc__trace_file_create
+#define trace_file_end mproc__trace_file_end
+#define trace_file_is_open mproc__trace_file_is_open
+#define trace_file_life mproc__trace_file_life
+#define trace_file_open mproc__trace_file_open
+
 /* family/settings.h */
 #define settings_arena_limit mproc__settings_arena_limit
 #define settings_arena_size mproc__settings_arena_size
+#define settings_trace_path mproc__settings_trace_path
 
 /* data/guarded.h */
 #define guarded_acquire mproc__guarded_acquire

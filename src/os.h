@@ -166,6 +166,23 @@ mproc_err os_code_from(os_function function, os_code *code);
 /* MPROC_EIMAGE: no module of that identity here, or the offset is outside its executable part. */
 mproc_err os_code_find(const os_code *code, os_function *function);
 
+/* ---- the environment, and a plain file that many processes write (file.c) ---- */
+
+#define OS_PATH 4096 /* with its end */
+
+/* The value of an environment variable, in UTF-8. MPROC_ENOENT: not set, or this is a set-uid
+ * program, whose caller is not to tell it what to write; MPROC_ERANGE: it is longer. */
+mproc_err os_variable(const char *name, char *value, size_t size);
+/* Makes it, or empties the one that is there; `absolute` receives a path that
+ * stays right wherever the process goes. MPROC_EINVAL, MPROC_EACCES: it is there, and no plain file;
+ * MPROC_ERANGE: the path is longer. */
+mproc_err os_file_create(const char *path, os_handle *file, char *absolute, size_t size);
+mproc_err os_file_open(const char *absolute, os_handle *file); /* one that is there; to write */
+/* All of it, or an error: then some of it may be there. MPROC_ENOMEM: no room, or more than this
+ * process may write; no signal is raised. */
+mproc_err os_file_write(os_handle file, uint64_t at, const void *bytes, size_t size);
+mproc_err os_file_truncate(os_handle file, uint64_t size);
+
 /* ---- the guard's private argument (entry.c) ---- */
 
 #define OS_SPAWN_TEXT 128 /* at most, with its end */

@@ -51,6 +51,12 @@ typedef struct mproc_options {
  * options  NULL or zero fields mean the defaults. The environment variables hold bytes, or a number
  *          with the suffix K, M or G; a field that is not zero wins over them.
  *
+ * Without any call, MPROC_TRACE=file.json in the environment makes a timeline of the program's
+ * processes and tasks in the Chrome trace event format, to look at in Perfetto or chrome://tracing.
+ * The first process makes the file when it first uses processes; one that cannot be made is a
+ * warning in mproc's log. At the clean end of the first process it is strict JSON; what a killed
+ * process had gathered last is not in it.
+ *
  * **Returns** MPROC_OK; MPROC_EINVAL for an unknown method or a size under 1 MiB; MPROC_ENOSYS for
  * a method that this system does not have; MPROC_ESTATE when it is too late.
  * **Threads**: not safe against other mproc calls. */

@@ -67,12 +67,13 @@ void *arena_table_begin(arena_table table);
 /* Makes one entry usable, wherever it lies. False: no memory. */
 bool arena_use_entry(arena_table table, uint32_t index);
 
-/* Counters of the whole family, 0 at first. */
+/* Words of the whole family, 0 at first: counters, and where trace_file.c has its board. */
 typedef enum arena_count {
     ARENA_HIGH,
     ARENA_EPOCHS,
     ARENA_STAMPS,
     ARENA_HOLDINGS,
+    ARENA_TRACE,
     ARENA_COUNTERS
 } arena_count;
 _Atomic uint64_t *arena_counter(arena_count which);

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "park.h"
 #include "settings.h"
+#include "trace.h"
 
 family_state family;
 
@@ -27,6 +28,7 @@ static void in_forked_child(void)
 {
     atomic_store(&stranger, true);
     object_after_fork();
+    trace_in_raw_child();
     os_handle_close(line.hold);
     line.hold = OS_NO_HANDLE;
 }

@@ -46,6 +46,12 @@ uint64_t settings_arena_limit(void)
     return chosen ? chosen : os_memory_limit() / 2;
 }
 
+mproc_err settings_trace_path(char *path, size_t size)
+{
+    mproc_err err = os_variable("MPROC_TRACE", path, size);
+    return !err && !*path ? MPROC_ENOENT : err;
+}
+
 static mproc_err check_method(mproc_start_method method)
 {
     if (method < MPROC_START_DEFAULT || method > MPROC_FORKSERVER)

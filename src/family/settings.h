@@ -6,5 +6,7 @@
 
 uint64_t settings_arena_size(void);
 uint64_t settings_arena_limit(void);
+/* MPROC_ENOENT: none is wanted. */
+mproc_err settings_trace_path(char *path, size_t size);
 
 #endif

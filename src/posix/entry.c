@@ -13,7 +13,7 @@
 static bool claimed;
 static char *first_argument;
 
-static bool is_set_id(void)
+bool posix_is_set_id(void)
 {
 #if POSIX_LINUX
     return getauxval(AT_SECURE) != 0;
@@ -163,7 +163,7 @@ mproc_err os_entry_claim(int argc, char **argv, os_entry *entry)
     }
     mproc_err err = MPROC_ENOENT;
     if (argc >= 2 && !strncmp(argv[1], POSIX_ENTRY_PREFIX, prefix))
-        err = is_set_id() ? MPROC_EACCES : claim(argv[1] + prefix, entry);
+        err = posix_is_set_id() ? MPROC_EACCES : claim(argv[1] + prefix, entry);
     if (err == MPROC_OK)
         memmove(&argv[1], &argv[2], (size_t)(argc - 1) * sizeof argv[0]);
     if (err == MPROC_OK || err == MPROC_ENOENT) {

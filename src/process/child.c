@@ -5,6 +5,7 @@
 #include "../family/heap.h"
 #include "../family/holding.h"
 #include "../family/log.h"
+#include "../family/trace.h"
 #include "../sync/sweep.h"
 #include "children.h"
 #include "entry.h"
@@ -41,6 +42,7 @@ static void leave(void)
 {
     children_end();
     forkserver_end();
+    trace_end();
     if (!returned || !family.parent)
         return;
     entry_free_record();
@@ -85,6 +87,7 @@ void child_run_forked(mproc_process *process, const process_identity *identity)
     if (family.holds)
         holdings_after_fork(process->given, process->given_count);
     process_begin(identity);
+    trace_after_fork();
     os_stdin_null();
     obey_lifeline();
     void *args = process->args_size ? process->args : NULL;
@@ -125,6 +128,7 @@ void child_run_spawned(const os_entry *entry)
     entry_task task;
     if ((err = entry_read(&task)))
         refuse(err, "its function");
+    trace_join();
     if ((err = entry_receive(&task, order.handles, order.handle_count)))
         refuse(err, "its connections");
     if (kind == ENTRY_SERVER)

@@ -7,6 +7,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/trace.h"
 #include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
@@ -194,6 +195,7 @@ static void collect(mproc_process *child)
     bool clean;
     child->status = final_status(child, seen, &clean);
     child->ended = true;
+    trace_ended(child->slot, child->os.pid, child->name, &child->status);
     if (child->hooks)
         child->hooks->inherit(child->hooks_context, child);
     sweep(child->slot, clean);

@@ -8,6 +8,7 @@
 #include "../family/log.h"
 #include "../family/park.h"
 #include "../family/text.h"
+#include "../family/trace.h"
 #include "child.h"
 #include "children.h"
 #include "entry.h"
@@ -66,6 +67,7 @@ static mproc_err begin(void)
             children_begin();
             forkserver_begin();
             describe_relatives();
+            trace_begin();
         }
         if (!family.guarded && !family.parent)
             atexit(mproc__at_exit);
@@ -260,6 +262,7 @@ static mproc_err start_in_slot(mproc_process *process, const handover *given, os
     mproc_err err = slot_claim(family.self, process->name, process->daemon, &process->slot);
     if (err)
         return err;
+    trace_starts(process->slot);
     err = process->method == MPROC_FORK ? start_fork(process, child)
                                         : start_fresh(process, given, child);
     if (!err)

@@ -413,6 +413,54 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* ---- files ---- */
+
+static int write_to_the_limit(void)
+{
+    const struct rlimit limit = {4096, 4096};
+    char path[] = "mproc-limit-XXXXXX", absolute[OS_PATH];
+    os_handle file;
+    int made = mkstemp(path);
+    CHECK(made >= 0 && !close(made));
+    CHECK(os_file_create(path, &file, absolute, sizeof absolute) == MPROC_OK);
+    CHECK(!unlink(path));
+    CHECK(!setrlimit(RLIMIT_FSIZE, &limit));
+    CHECK(os_file_write(file, 4090, "123456", 6) == MPROC_OK);
+    CHECK(os_file_write(file, 4096, "7", 1) == MPROC_ENOMEM);
+    CHECK(os_file_write(file, 4090, "1234567", 7) == MPROC_ENOMEM);
+    return 0;
+}
+
+static void a_file_ends_at_its_limit_without_a_signal(void **state)
+{
+    (void)state;
+    apart(write_to_the_limit);
+}
+
+static int create_what_is_no_file(void)
+{
+    char folder[] = "mproc-pipe-XXXXXX", path[64], absolute[OS_PATH];
+    os_handle file;
+    CHECK(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    CHECK(!mkfifo(path, 0600));
+    mproc_err waiting = os_file_create(path, &file, absolute, sizeof absolute);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    mproc_err read = os_file_create(path, &file, absolute, sizeof absolute);
+    close(reader);
+    CHECK(!unlink(path) && !rmdir(folder));
+    CHECK(waiting == MPROC_EINVAL);
+    CHECK(read == MPROC_EINVAL);
+    CHECK(os_file_create("/dev/null", &file, absolute, sizeof absolute) == MPROC_EINVAL);
+    return 0;
+}
+
+static void pipes_and_devices_are_no_plain_files(void **state)
+{
+    (void)state;
+    apart(create_what_is_no_file);
+}
+
 int main(int argc, char **argv)
 {
     static const role roles[] = {
@@ -426,6 +474,8 @@ int main(int argc, char **argv)
         return CHILD_FAILED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_limit_on_files_makes_the_reserve_smaller),
+        cmocka_unit_test(a_file_ends_at_its_limit_without_a_signal),
+        cmocka_unit_test(pipes_and_devices_are_no_plain_files),
         cmocka_unit_test(a_limit_on_addresses_makes_the_reserve_smaller),
         cmocka_unit_test(without_descriptors_it_says_so_and_goes_on),
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
