@@ -49,21 +49,6 @@ static void complain(void *failed, const char *path, const char *reason)
     fprintf(stderr, "count: %s: %s\n", path, reason);
 }
 
-static void show_progress(void *context, size_t done, size_t total, size_t failed)
-{
-    (void)context;
-    enum { WIDTH = 40 };
-    char bar[WIDTH + 1] = {0};
-    size_t filled = total == 0 ? WIDTH : (size_t)((double)done / (double)total * WIDTH);
-    memset(bar, '.', WIDTH);
-    memset(bar, '#', filled);
-    fprintf(stderr, "\r[%s] %zu of %zu files", bar, done, total);
-    if (failed > 0)
-        fprintf(stderr, ", %zu unreadable", failed);
-    if (done == total)
-        fputc('\n', stderr);
-}
-
 struct job {
     const struct count_options *options;
     struct walk_files files;
@@ -83,11 +68,14 @@ static mproc_err map_files(struct job *job, mproc_bytes *items)
                                                                    .method = job->options->method});
     if (err != MPROC_OK)
         return err;
-    err = mproc_pool_map_bytes(
-        pool, count_file, items, job->files.count, &job->results,
-        &(mproc_map_options){.errors = job->errors,
-                             .error_capacity = job->error_capacity,
-                             .progress = host_is_terminal(stderr) ? show_progress : NULL});
+    mproc_progress_bar *bar = NULL; /* without one it counts as well */
+    mproc_progress_bar_create(&bar, &(mproc_progress_bar_options){.unit = "files"});
+    err = mproc_pool_map_bytes(pool, count_file, items, job->files.count, &job->results,
+                               &(mproc_map_options){.errors = job->errors,
+                                                    .error_capacity = job->error_capacity,
+                                                    .progress = mproc_progress_bar_show,
+                                                    .progress_context = bar});
+    mproc_progress_bar_free(bar);
     mproc_pool_free(pool);
     return job->results != NULL ? MPROC_OK : err;
 }

@@ -15,8 +15,6 @@ FILE *host_fopen(const char *path, const char *mode);
 /* From now on standard output is written byte for byte, and a terminal takes it as UTF-8. */
 void host_plain_output(void);
 
-bool host_is_terminal(FILE *stream);
-
 /* Since some moment in the past, never going back. */
 double host_seconds(void);
 

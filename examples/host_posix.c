@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 char **host_arguments(int *argc, char **argv)
 {
@@ -19,11 +18,6 @@ FILE *host_fopen(const char *path, const char *mode)
 
 void host_plain_output(void)
 {
-}
-
-bool host_is_terminal(FILE *stream)
-{
-    return isatty(fileno(stream)) == 1;
 }
 
 double host_seconds(void)

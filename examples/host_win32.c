@@ -51,13 +51,6 @@ void host_plain_output(void)
     _setmode(_fileno(stdout), _O_BINARY);
 }
 
-/* _isatty alone says yes to the null device, too. */
-bool host_is_terminal(FILE *stream)
-{
-    DWORD mode;
-    return GetConsoleMode((HANDLE)_get_osfhandle(_fileno(stream)), &mode) != 0;
-}
-
 double host_seconds(void)
 {
     LARGE_INTEGER now, frequency;

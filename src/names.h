@@ -92,6 +92,8 @@
 #define os_signal_wait mproc__os_signal_wait
 #define os_spawn mproc__os_spawn
 #define os_stdin_null mproc__os_stdin_null
+#define os_terminal_look mproc__os_terminal_look
+#define os_terminal_write mproc__os_terminal_write
 #define os_thread_is_alone mproc__os_thread_is_alone
 #define os_thread_join mproc__os_thread_join
 #define os_thread_start mproc__os_thread_start
@@ -140,6 +142,22 @@
 #define posix_status mproc__posix_status
 #define posix_wait_for mproc__posix_wait_for
 #define posix_wait_readable mproc__posix_wait_readable
+
+/* progress/line.h */
+#define progress_line_format mproc__progress_line_format
+
+/* progress/meter.h */
+#define progress_meter_average mproc__progress_meter_average
+#define progress_meter_elapsed mproc__progress_meter_elapsed
+#define progress_meter_left mproc__progress_meter_left
+#define progress_meter_observe mproc__progress_meter_observe
+#define progress_meter_rate mproc__progress_meter_rate
+#define progress_meter_start mproc__progress_meter_start
+
+/* progress/text.h */
+#define progress_text_clean mproc__progress_text_clean
+#define progress_text_columns mproc__progress_text_columns
+#define progress_text_cut mproc__progress_text_cut
 
 /* family/arena.h */
 #define arena_at mproc__arena_at

@@ -359,6 +359,22 @@ typedef struct os_wait_item {
  * any of them. Any number, also 0. */
 mproc_err os_wait_ready(os_wait_item *items, size_t count, int64_t deadline);
 
+/* ---- the terminal behind the standard error (terminal.c) ---- */
+
+typedef struct os_terminal {
+    int columns; /* in sight; 0: it does not say */
+    /* Whether it obeys escape sequences. POSIX: true, unless TERM says other, which is for the
+     * caller to read; Windows: what the console's mode says now. */
+    bool escapes;
+} os_terminal;
+/* False: there is no terminal; nothing is written. */
+bool os_terminal_look(os_terminal *terminal);
+
+#define OS_TERMINAL_MOST 8192 /* bytes */
+/* Writes UTF-8, with one call when the terminal takes it at once. Not while there is no
+ * terminal. */
+mproc_err os_terminal_write(const char *text, size_t size);
+
 /* ---- the forkserver's two sides (forkserver.c); Windows: MPROC_ENOSYS ---- */
 
 mproc_err os_forkserver_channel(os_handle ends[2]); /* 0: the parent's, 1: the server's */

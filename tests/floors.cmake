@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.25)
 
 # From the ground up. Files of src/ itself are the ground.
-set(floors ground posix win32 family sync data process channel pool manager)
+set(floors ground posix win32 progress family sync data process channel pool manager)
 # Both sides of the seam stand on the same ground and nobody stands on them.
 set(sides posix win32)
 set(systems

@@ -17,6 +17,7 @@
 #include <mproc/memory.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
+#include <mproc/progress_bar.h>
 #include <mproc/queue.h>
 #include <mproc/rlock.h>
 #include <mproc/semaphore.h>

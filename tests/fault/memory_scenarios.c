@@ -113,6 +113,16 @@ static void name_memory(void)
         left = made;
 }
 
+/* ---- of one process alone ---- */
+
+static void make_a_bar(void)
+{
+    mproc_progress_bar *bar = NULL;
+    if (MAKE(bar, ERR(ENOMEM), mproc_progress_bar_create(&bar, NULL)))
+        mproc_progress_bar_show(bar, 1, 1, 0);
+    mproc_progress_bar_free(bar);
+}
+
 const scenario memory_scenarios[] = {
     {.name = "memory_is_allocated_by_handle", .play = use_memory, .starts_nothing = true},
     {.name = "memory_is_passed_to_a_child", .play = pass_memory},
@@ -120,6 +130,7 @@ const scenario memory_scenarios[] = {
     {.name = "blocks_of_all_sizes_are_allocated",
      .play = allocate_and_free,
      .starts_nothing = true},
+    {.name = "a_progress_bar_is_made", .play = make_a_bar, .starts_nothing = true},
     {.name = "the_heap_is_filled", .play = fill, .starts_nothing = true},
     {0},
 };
