@@ -253,7 +253,7 @@
 #define json_string mproc__json_string
 
 /* family/log.h */
-#define log_after_fork mproc__log_after_fork
+#define log_in_raw_child mproc__log_in_raw_child
 #define log_keep_in mproc__log_keep_in
 #define log_complain mproc__log_complain
 #define log_get_level mproc__log_get_level

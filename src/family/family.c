@@ -29,6 +29,7 @@ static void in_forked_child(void)
     atomic_store(&stranger, true);
     object_after_fork();
     trace_in_raw_child();
+    log_in_raw_child();
     os_handle_close(line.hold);
     line.hold = OS_NO_HANDLE;
 }

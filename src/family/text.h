@@ -24,6 +24,21 @@ static inline void text_copy(char *to, size_t size, const char *from)
     text_append(to, size, from);
 }
 
+/* How much of its first `length` bytes is whole characters (UTF-8); the text is longer than that. */
+static inline size_t text_whole(const char *text, size_t length)
+{
+    size_t whole = length;
+    while (whole && length - whole < 4 && ((unsigned char)text[whole] & 0xc0) == 0x80)
+        whole--;
+    return ((unsigned char)text[whole] & 0xc0) == 0x80 ? length : whole;
+}
+
+/* Cuts it there. */
+static inline void text_cut(char *text, size_t length)
+{
+    text[text_whole(text, length)] = '\0';
+}
+
 static inline void text_append_number(char *to, size_t size, unsigned number)
 {
     char digits[12];

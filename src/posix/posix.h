@@ -82,7 +82,7 @@ void posix_sentinel_pipe(int ends[2]);
 #define POSIX_ENTRY_HANDLES 999999
 
 bool posix_is_set_id(void); /* whoever started this program had fewer rights than it has */
-char *posix_argv0(void); /* as os_entry_claim saw it; NULL before */
+char *posix_argv0(void);    /* as os_entry_claim saw it; NULL before */
 #if !POSIX_LINUX
 const char *posix_own_path(void); /* resolved by os_entry_claim; NULL when that was not possible */
 #endif

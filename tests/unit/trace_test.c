@@ -149,6 +149,7 @@ static int say_all(void *args, size_t size)
     trace_span("all", "x", 1234567, 2234568, &all);
     trace_span("none", "x", now, now - 5, &none);
     trace_instant("here", "x", NULL);
+    mproc_log(MPROC_LOG_INFO, "told %s", "\"quietly\"");
     trace_mark(mproc_process_pid(mproc_process_parent()), "there", "x", NULL);
     return trace_is_on() ? 0 : 1;
 }
@@ -170,12 +171,17 @@ static int keep_buffers_apart(int argc, char **argv)
     return ends_well(start(say_all, NULL, 0)) ? 0 : 1;
 }
 
+/* A few buffers, and a pause: else the file grows as fast as the disk allows. */
 static int trace_forever(void *args, size_t size)
 {
     (void)args;
     (void)size;
-    for (;;)
-        trace_many("main");
+    for (int i = 0;; i++) {
+        int64_t now = os_now();
+        trace_span("step", "work", now, now + 1500, &(trace_args){.index = i});
+        if (i % 600 == 0)
+            host_nap(1);
+    }
     return 0;
 }
 
@@ -300,6 +306,7 @@ static void events_say_what_they_were_told(void **state)
                      1);
     assert_int_equal(COUNT_EVENTS(&read, "\"none\"", "\"dur\":0.000,\"args\":{}"), 1);
     assert_int_equal(COUNT_EVENTS(&read, "\"here\"", "\"ph\":\"i\"", "\"s\":\"t\""), 1);
+    assert_int_equal(COUNT_EVENTS(&read, "\"told \\\"quietly\\\"\"", "\"cat\":\"log\"", "INFO"), 1);
     assert_int_equal(COUNT_EVENTS(&read, "\"process_name\"", "{\"name\":\"renamed\"}"), 1);
     snprintf(pid, sizeof pid, "\"pid\":%.0f,",
              number_in(&read, "process_name", "MainProcess", "\"pid\":"));
