@@ -64,7 +64,8 @@ MPROC_API mproc_err mproc_queue_put(mproc_queue queue, const void *data, size_t 
 
 /* Puts several, in their order, which nobody else's come between as long as there is room.
  *
- * done  receives how many have been put, also on failure; may be NULL.
+ * done        receives how many have been put, also on failure; may be NULL.
+ * timeout_ms  of the whole call.
  *
  * **Returns** as mproc_queue_put; MPROC_OK: all of them.
  * **Threads**: safe. */
@@ -81,8 +82,9 @@ MPROC_API mproc_err mproc_queue_put_many(mproc_queue queue, const mproc_message 
  *
  * **Returns** MPROC_OK; MPROC_EEMPTY: nothing there, also after the time-out; MPROC_ECLOSED: nothing
  * there, and closed; MPROC_EMSGSIZE: the buffer is too small: the message stays, and *size tells
- * what it needs; MPROC_ESTALE, MPROC_EINVAL, MPROC_ETIMEDOUT, MPROC_EINTR, MPROC_EAGAIN,
- * MPROC_ESTATE, MPROC_EGUARD as mproc_queue_put.
+ * what it needs; MPROC_EBROKEN: some process of the family has written where it must not, and what
+ * lies there is no message: nothing can be taken any more; MPROC_ESTALE, MPROC_EINVAL,
+ * MPROC_ETIMEDOUT, MPROC_EINTR, MPROC_EAGAIN, MPROC_ESTATE, MPROC_EGUARD as mproc_queue_put.
  * **Threads**: safe.
  * *Like* `Queue.get(block, timeout)`. */
 MPROC_API mproc_err mproc_queue_get(mproc_queue queue, void *buffer, size_t capacity, size_t *size,

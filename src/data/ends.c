@@ -282,17 +282,20 @@ mproc_err ends_create(uint32_t max_items, uint64_t *home)
 }
 
 /* Of a queue whose handle is stale, but whose parts still stand. Nobody comes in any more: both
- * locks are taken for good. */
-static void empty_out(const ends *q)
+ * locks are taken for good. False: what lies in the ring is no message. */
+static bool empty_out(const ends *q)
 {
     const uint64_t tag = object_tag(q->id);
     mark head = end_mark(&q->head), tail = end_mark(&q->tail);
     const ring *r = ends_ring(q);
     record each;
-    for (; head.items != tail.items && ring_read(r, head, tail, &each); head = each.next) {
-        if (!each.data)
-            heap_free_linked(each.block, tag, family.self);
+    for (; head.items != tail.items; head = each.next) {
+        if (!ring_read(r, head, tail, &each))
+            return false;
+        if (!each.data && !heap_free_linked(each.block, tag, family.self))
+            return false;
     }
+    return true;
 }
 
 static bool take_for_good(const end *one, int64_t deadline, bool *dead)
@@ -318,10 +321,8 @@ mproc_err ends_destroy(uint64_t id)
     bool dead = false;
     take_for_good(&q->tail, OS_FOREVER, &dead);
     take_for_good(&q->head, OS_FOREVER, &dead);
-    if (dead)
+    if (dead || !empty_out(q))
         free_all(q);
-    else
-        empty_out(q);
     destroy_parts(queue);
     object_end(queue);
     return MPROC_OK;

@@ -79,6 +79,16 @@ static mproc_err wait_and_try(const ends *q, const turn *t, int timeout_ms)
     return err ? err : wait_until(q, t, deadline);
 }
 
+/* What is left of a time-out. */
+static int milliseconds_until(int64_t deadline)
+{
+    const int64_t millisecond = 1000000;
+    if (deadline == OS_FOREVER)
+        return MPROC_FOREVER;
+    int64_t left = deadline ? deadline - os_now() : 0;
+    return left > 0 ? (int)((left + millisecond - 1) / millisecond) : 0;
+}
+
 /* ---- putting ---- */
 
 /* What is to be put: bytes, or a block that this process owns. */
@@ -222,14 +232,15 @@ mproc_err mproc_queue_put_many(mproc_queue queue, const mproc_message *messages,
 {
     enum { BATCH = 16 };
     size_t sent = 0;
-    mproc_err err = messages || !count ? MPROC_OK : MPROC_EINVAL;
+    int64_t deadline;
+    mproc_err err = messages || !count ? park_deadline(timeout_ms, &deadline) : MPROC_EINVAL;
     for (size_t i = 0; !err && i < count; i++) {
         if (!messages[i].data && messages[i].size)
             err = MPROC_EINVAL;
     }
     while (!err && sent < count) {
         size_t batch = count - sent < BATCH ? count - sent : BATCH;
-        err = pack_and_put(queue, messages + sent, batch, &sent, timeout_ms);
+        err = pack_and_put(queue, messages + sent, batch, &sent, milliseconds_until(deadline));
     }
     if (done)
         *done = sent;
@@ -272,6 +283,15 @@ static mproc_err copy_out(const record *found, delivery *d)
     return MPROC_OK;
 }
 
+/* What a wild write has left where a block's reference stood leads nowhere. */
+static bool is_whole(const ends *q, const record *found)
+{
+    if (found->data)
+        return true;
+    uint64_t usable = heap_linked_size(found->block, object_tag(q->id));
+    return usable && usable >= found->size;
+}
+
 /* Under the head's lock: the message at the mark, which is not committed yet. */
 static mproc_err take(const ends *q, mark *head, delivery *d)
 {
@@ -279,7 +299,7 @@ static mproc_err take(const ends *q, mark *head, delivery *d)
     if (tail.items == head->items && (tail = end_look(&q->head, &q->tail)).items == head->items)
         return MPROC_EEMPTY;
     record found;
-    if (!ring_read(ends_ring(q), *head, tail, &found))
+    if (!ring_read(ends_ring(q), *head, tail, &found) || !is_whole(q, &found))
         return MPROC_EBROKEN;
     d->size = (size_t)found.size;
     if (!d->lend && found.size > d->capacity)

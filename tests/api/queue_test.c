@@ -581,6 +581,39 @@ static void put_soon(void *argument)
     mproc_queue_put(*queue, &number, sizeof number, MPROC_FOREVER);
 }
 
+/* Takes one whenever it is there, always a while after the one before. */
+static void take_slowly(void *argument)
+{
+    const mproc_queue *queue = argument;
+    uint32_t number;
+    for (mproc_err err = MPROC_OK; !err;) {
+        host_nap(10);
+        err = mproc_queue_get(*queue, &number, sizeof number, NULL, SOON);
+    }
+}
+
+/* So that each part of them comes in time, but all of them together do not. */
+static void several_have_one_time_out_for_all(void **state)
+{
+    (void)state;
+    enum { MANY = 200, MOST_MS = 300 };
+    mproc_queue queue = new_queue(1);
+    mproc_message messages[MANY];
+    uint32_t number = 7;
+    for (size_t i = 0; i < MANY; i++)
+        messages[i] = (mproc_message){&number, sizeof number};
+    host_thread thread;
+    assert_true(host_thread_start(&thread, take_slowly, &queue));
+    size_t done = 0;
+    int64_t began = host_now();
+    assert_int_equal(mproc_queue_put_many(queue, messages, MANY, &done, MOST_MS), MPROC_EFULL);
+    assert_true(host_now() - began >= MOST_MS - 1);
+    assert_true(done >= 1 && done <= MOST_MS / 10 + 2);
+    assert_int_equal(mproc_queue_close(queue), MPROC_OK);
+    host_thread_join(&thread);
+    assert_int_equal(mproc_queue_destroy(queue), MPROC_OK);
+}
+
 static void threads_wait_as_processes_do(void **state)
 {
     (void)state;
@@ -619,6 +652,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(destroying_releases_all_who_wait),
         cmocka_unit_test(a_killed_consumer_takes_no_wake_up_with_it),
         cmocka_unit_test(loans_of_a_killed_process_come_back),
+        cmocka_unit_test(several_have_one_time_out_for_all),
         cmocka_unit_test(threads_wait_as_processes_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
