@@ -334,6 +334,8 @@
 #define object_entrust mproc__object_entrust
 #define object_flag mproc__object_flag
 #define object_orphan mproc__object_orphan
+#define object_beat mproc__object_beat
+#define object_next_beat mproc__object_next_beat
 #define object_sleep mproc__object_sleep
 #define object_make_part mproc__object_make_part
 #define object_tag mproc__object_tag

@@ -105,36 +105,44 @@ static void watch_queues(const many *m)
     }
 }
 
-/* What is ready without waiting; then a wait, with all queues watched before the last look. */
+/* Until a queue rings, or one of the handles is ready; the program's own are known only here.
+ * MPROC_OK: look again. */
+static mproc_err sleep_for_any(many *m, uint32_t seen, int64_t deadline)
+{
+    if (m->handle_count == 0 && m->queues)
+        return deadline ? park(&slot_at(family.self)->rung, seen, deadline, family.self)
+                        : MPROC_ETIMEDOUT;
+    mproc_err err = os_wait_ready(m->handles, m->handle_count, deadline);
+    if (!err) {
+        take_over_ready(m);
+        if (m->queues && m->handles[m->handle_count - 1].ready)
+            doorbell_answer();
+    }
+    return err;
+}
+
+/* All queues are watched before the look. A put whose process is killed before it rings is swept,
+ * and rung for, but for that of a first process: so this looks at a slow beat, too. */
 static mproc_err wait_for_any(many *m, int64_t deadline)
 {
     _Atomic uint32_t *rung = &slot_at(family.self)->rung;
-    for (;;) {
+    for (bool last = deadline == 0;;) {
         const uint32_t seen = atomic_load(rung);
         if (m->queues)
             watch_queues(m);
         mproc_err err = look(m);
         if (err)
             return err;
-        const bool only_queues = m->handle_count == 0 && m->queues;
-        const bool hurry = m->ready || deadline == 0;
-        if (!only_queues) {
-            err = os_wait_ready(m->handles, m->handle_count, hurry ? 0 : deadline);
-            if (!err)
-                take_over_ready(m);
-            else if (err != MPROC_ETIMEDOUT)
-                return err;
-        } else if (!hurry) {
-            err = park(rung, seen, deadline, family.self);
-        }
+        const bool hurry = m->ready || last;
+        int64_t until = hurry ? 0 : m->queues ? object_next_beat(deadline) : deadline;
+        err = sleep_for_any(m, seen, until);
+        if (err && err != MPROC_ETIMEDOUT)
+            return err;
         if (m->ready)
             return MPROC_OK;
-        if (m->queues && !only_queues && m->handles[m->handle_count - 1].ready)
-            doorbell_answer();
-        if (hurry || (err && err != MPROC_ETIMEDOUT))
-            return err ? err : MPROC_ETIMEDOUT;
-        if (err == MPROC_ETIMEDOUT) /* one last look */
-            deadline = 0;
+        if (last)
+            return MPROC_ETIMEDOUT;
+        last = err && until == deadline; /* one last look */
     }
 }
 

@@ -6,7 +6,6 @@
 #include "heap.h"
 
 #define CELLS_MOST UINT32_C(0x100000)
-#define MINUTE INT64_C(60000000000)
 
 enum { INDEX_BITS = 16, TYPE_BITS = 4, GENERATION_BITS = 24, STATE_SHIFT = 32 };
 #define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
@@ -14,6 +13,7 @@ enum { INDEX_BITS = 16, TYPE_BITS = 4, GENERATION_BITS = 24, STATE_SHIFT = 32 };
 typedef enum { FREE, MAKING, LIVE, ENDING } life_state;
 
 struct object_view objects;
+int64_t object_beat = INT64_C(60000000000);
 
 uint32_t object_capacity(uint64_t arena_size)
 {
@@ -348,11 +348,17 @@ void object_ring_watchers(const object *cell)
     slot_each(ring_watcher, &bit);
 }
 
+int64_t object_next_beat(int64_t deadline)
+{
+    const int64_t beat = os_now() + object_beat;
+    return beat < deadline ? beat : deadline;
+}
+
 mproc_err object_sleep(object *cell, uint32_t seq, int64_t deadline)
 {
-    const int64_t beat = os_now() + MINUTE;
-    mproc_err err = park(&cell->seq, seq, beat < deadline ? beat : deadline, family.self);
-    return err == MPROC_ETIMEDOUT && beat < deadline ? MPROC_OK : err;
+    const int64_t until = object_next_beat(deadline);
+    mproc_err err = park(&cell->seq, seq, until, family.self);
+    return err == MPROC_ETIMEDOUT && until < deadline ? MPROC_OK : err;
 }
 
 bool object_flag(object *cell, uint64_t id, uint64_t flag)

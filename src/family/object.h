@@ -150,8 +150,11 @@ void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
 /* Who waits for many things at once does not sleep on any of them: its slot is rung. */
 void object_watch(const object *cell);
 void object_ring_watchers(const object *cell);
-/* Sleeps while `seq` stays, and no longer than a minute: of some ends nobody is told. As park;
- * MPROC_OK: look again. */
+/* Who sleeps looks again after so many nanoseconds, a minute: of some ends nobody is told. Tests do
+ * not wait as long. */
+extern int64_t object_beat;
+int64_t object_next_beat(int64_t deadline); /* or the deadline, if that is sooner */
+/* Sleeps while `seq` stays, and no longer than that. As park; MPROC_OK: look again. */
 mproc_err object_sleep(object *cell, uint32_t seq, int64_t deadline);
 /* Sets a bit of the word. False: it is gone. */
 bool object_flag(object *cell, uint64_t id, uint64_t flag);
