@@ -242,6 +242,8 @@ static void begin_life(void)
     trace_track(own_name());
     trace_thread("main");
     trace_flush();
+    _Atomic int64_t *life = trace_file_life(family.self);
+    atomic_store(life, -atomic_load(life));
 }
 
 void trace_starts(slot_id id)
@@ -263,8 +265,8 @@ void trace_begin(void)
                   mproc_strerror(err), path);
         return;
     }
+    atomic_store(trace_file_life(family.self), os_now());
     begin_life();
-    trace_starts(family.self);
 }
 
 /* Most forks copy no trace: then not a page of it is written to. */
@@ -318,7 +320,7 @@ void trace_end(void)
 {
     if (!trace_is_on())
         return;
-    int64_t began = atomic_load(trace_file_life(family.self));
+    int64_t began = -atomic_load(trace_file_life(family.self));
     span(os_getpid(), MAIN_TRACK, own_name(), "process", began, os_now(), NULL);
     os_mutex_lock(&lock);
     empty_buffer();
@@ -366,10 +368,10 @@ void trace_ended(slot_id id, int64_t pid, const char *name, const mproc_exit_sta
         return;
     const char *what = end_named(status->kind);
     int64_t began = atomic_exchange(trace_file_life(id), 0);
-    if (began) {
+    if (began > 0)
         call("process_name", pid, MAIN_TRACK, name);
-        span(pid, MAIN_TRACK, name, "process", began, os_now(), NULL);
-    }
+    if (began)
+        span(pid, MAIN_TRACK, name, "process", began < 0 ? -began : began, os_now(), NULL);
     if (what)
         mark_end(pid, what, status->kind == MPROC_EXIT_TERMINATED ? "process" : "crash",
                  status->code);

@@ -17,7 +17,8 @@ mproc_err trace_file_append(const char *lines, size_t size);
 mproc_err trace_file_close(const char *last, size_t size);
 void trace_file_end(void); /* this process lets go of it */
 bool trace_file_is_open(void);
-/* When that process was started, on the clock of os_now, until it has told of its end; 0. */
+/* When that process was started, on the clock of os_now; less than 0 once its name stands in the
+ * file; 0 once its life does. */
 _Atomic int64_t *trace_file_life(slot_id id);
 
 #endif

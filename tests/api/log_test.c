@@ -139,7 +139,7 @@ static void level_lets_messages_through(void **state)
     (void)state;
     const char *const names[] = {"", "DEBUG", "INFO", "WARNING", "ERROR"};
     for (int level = MPROC_LOG_DEBUG; level <= MPROC_LOG_OFF; level++) {
-        char argument[8];
+        char argument[16];
         snprintf(argument, sizeof argument, "%d", level);
         const result *ran = run_role("log_at", argument, NULL);
         assert_int_equal(ran->code, 0);

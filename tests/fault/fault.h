@@ -27,6 +27,7 @@ typedef struct scenario {
     bool can_deny;       /* the system may refuse to end a process */
     bool starts_nothing; /* the start method does not matter */
     bool to_the_end;     /* one pass only: the faults are still there when the program ends */
+    bool traced;         /* with MPROC_TRACE */
 } scenario;
 
 extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[],

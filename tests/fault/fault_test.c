@@ -128,6 +128,8 @@ static void survives_every_fault(void **state)
     static unsigned first; /* another one for each scenario */
     first++;
     totals = (struct totals){0};
+    note trace = new_note("trace");
+    host_set_variable("MPROC_TRACE", told.what->traced ? trace.path : NULL);
     find_what_is_left(&told, left);
     const unsigned enough = step() > 2 ? 1 : 2;
     for (int kind = 0; kind < 4; kind++) {
@@ -142,6 +144,7 @@ static void survives_every_fault(void **state)
         }
         assert_true(quiet == enough);
     }
+    drop_note(&trace);
     print_message("%s: %u faults in %u runs\n", told.what->name, totals.faults, totals.runs);
     assert_int_equal(totals.failures, 0);
 }

@@ -215,6 +215,16 @@ FALLIBLE(os_segment_open, (os_segment * segment, const char *name, uint64_t leas
          (segment, name, least), MPROC_ENOMEM, MPROC_EAGAIN, MPROC_EOS)
 FALLIBLE(os_segment_unlink, (const os_segment *segment), (segment), MPROC_EAGAIN, MPROC_EOS)
 
+FALLIBLE(os_variable, (const char *name, char *value, size_t size), (name, value, size),
+         MPROC_ERANGE, MPROC_EOS)
+FALLIBLE(os_file_create, (const char *path, os_handle *file, char *absolute, size_t size),
+         (path, file, absolute, size), MPROC_EACCES, MPROC_ENOENT, MPROC_EAGAIN, MPROC_EINVAL)
+FALLIBLE(os_file_open, (const char *absolute, os_handle *file), (absolute, file), MPROC_ENOENT,
+         MPROC_EAGAIN)
+FALLIBLE(os_file_write, (os_handle file, uint64_t at, const void *bytes, size_t size),
+         (file, at, bytes, size), MPROC_ENOMEM, MPROC_EOS)
+FALLIBLE(os_file_truncate, (os_handle file, uint64_t size), (file, size), MPROC_EOS)
+
 /* Waits that may end for no reason, but neither beyond their deadline nor without end. */
 static bool wakes(const char *function, int64_t deadline, mproc_err *err)
 {

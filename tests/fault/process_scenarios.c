@@ -249,5 +249,9 @@ const scenario process_scenarios[] = {
      .play = leave_children_to_the_exit,
      .interruptible = true,
      .to_the_end = true},
+    {.name = "a_traced_program_ends_with_children",
+     .play = leave_children_to_the_exit,
+     .to_the_end = true,
+     .traced = true},
     {0},
 };
