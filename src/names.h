@@ -51,6 +51,7 @@
 #define os_lifeline_create mproc__os_lifeline_create
 #define os_lifeline_wait mproc__os_lifeline_wait
 #define os_memory_limit mproc__os_memory_limit
+#define os_memory_used mproc__os_memory_used
 #define os_mutex_init mproc__os_mutex_init
 #define os_mutex_lock mproc__os_mutex_lock
 #define os_mutex_unlock mproc__os_mutex_unlock
@@ -509,6 +510,8 @@
 #define doorbell_handle mproc__doorbell_handle
 
 /* pool/ranges.h */
+#define range_append mproc__range_append
+#define range_claim mproc__range_claim
 #define range_cut mproc__range_cut
 #define range_make mproc__range_make
 
@@ -517,19 +520,20 @@
 #define records_each mproc__records_each
 #define records_free mproc__records_free
 #define records_inherit mproc__records_inherit
-#define records_join mproc__records_join
 #define records_reserve mproc__records_reserve
-#define records_reset mproc__records_reset
 
 /* pool/job.h */
 #define job_at mproc__job_at
 #define job_current mproc__job_current
 #define job_find mproc__job_find
 #define job_generation mproc__job_generation
-#define job_outcomes mproc__job_outcomes
+#define job_is_published mproc__job_is_published
 #define job_is_quiet mproc__job_is_quiet
 #define job_is_settled mproc__job_is_settled
+#define job_outcomes mproc__job_outcomes
+#define job_progress mproc__job_progress
 #define job_ring_pool mproc__job_ring_pool
+#define job_ring_thread mproc__job_ring_thread
 #define job_ring_workers mproc__job_ring_workers
 
 /* pool/worker.h */
@@ -537,18 +541,69 @@
 
 /* pool/task.h */
 #define task_prepare mproc__task_prepare
-#define task_run mproc__task_run
+#define task_run_cell mproc__task_run_cell
+#define task_run_item mproc__task_run_item
 
 /* pool/pool.h */
+#define pool_admits mproc__pool_admits
 #define pool_await_workers mproc__pool_await_workers
+#define pool_break mproc__pool_break
 #define pool_check mproc__pool_check
 #define pool_dismiss mproc__pool_dismiss
 #define pool_grow mproc__pool_grow
+#define pool_mark_loss mproc__pool_mark_loss
 #define pools_lock mproc__pools_lock
 #define pools_unlock mproc__pools_unlock
+#define seat_start mproc__seat_start
+#define seats_kill mproc__seats_kill
+
+/* pool/work.h */
+#define work_discard mproc__work_discard
+#define work_find mproc__work_find
+#define work_free_retired mproc__work_free_retired
+#define work_new mproc__work_new
+#define work_publish mproc__work_publish
+#define work_retire mproc__work_retire
+#define work_suspend mproc__work_suspend
+#define work_withdraw mproc__work_withdraw
+
+/* pool/lane.h */
+#define lane_await mproc__lane_await
+#define lane_bury mproc__lane_bury
+#define lane_cancel mproc__lane_cancel
+#define lane_fail_all mproc__lane_fail_all
+#define lane_is_idle mproc__lane_is_idle
+#define lane_look mproc__lane_look
+#define lane_look_at_all mproc__lane_look_at_all
+#define lane_submit mproc__lane_submit
+#define lane_time_out mproc__lane_time_out
+#define result_await mproc__result_await
+#define result_check_limits mproc__result_check_limits
+#define result_end mproc__result_end
+#define result_fail mproc__result_fail
+#define result_new mproc__result_new
+#define result_release mproc__result_release
+#define result_submit mproc__result_submit
+
+/* pool/map.h */
+#define layout_job mproc__layout_job
+#define map_bury mproc__map_bury
+#define map_cancel mproc__map_cancel
+#define map_end mproc__map_end
+#define map_look mproc__map_look
+#define map_report_progress mproc__map_report_progress
+#define map_time_out mproc__map_time_out
 
 /* pool/results.h */
 #define results_deliver mproc__results_deliver
+#define results_describe_end mproc__results_describe_end
+#define results_describe_time_out mproc__results_describe_time_out
 #define results_empty mproc__results_empty
+
+/* pool/thread.h */
+#define thread_doom mproc__thread_doom
+#define thread_is_this mproc__thread_is_this
+#define thread_start mproc__thread_start
+#define thread_stop mproc__thread_stop
 
 #endif

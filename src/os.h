@@ -42,6 +42,9 @@ mproc_err os_random(void *bytes, size_t size); /* good enough for keys */
 /* min(affinity, cgroup v1/v2 quota rounded up, job limits); at least 1. */
 int os_cpu_count(void);
 uint64_t os_memory_limit(void); /* min(machine, cgroup v1/v2) in bytes; never 0 */
+/* What this process has of its own, not shared, in bytes; where the system does not say (not Linux,
+ * not Windows): the most that it has ever had. 0: unknown. */
+uint64_t os_memory_used(void);
 
 /* Waits end with MPROC_EINTR after a signal handler ran, when this is on; else they go on. Off at
  * first. */

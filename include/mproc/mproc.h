@@ -15,14 +15,17 @@
 #include <mproc/lock.h>
 #include <mproc/log.h>
 #include <mproc/memory.h>
+#include <mproc/iterator.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/progress_bar.h>
 #include <mproc/queue.h>
+#include <mproc/result.h>
 #include <mproc/rlock.h>
 #include <mproc/semaphore.h>
 #include <mproc/shared_memory.h>
 #include <mproc/string.h>
+#include <mproc/task.h>
 #include <mproc/value.h>
 #include <mproc/wait.h>
 

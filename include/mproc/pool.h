@@ -3,23 +3,28 @@
 #define MPROC_POOL_H
 
 #include <mproc/process.h>
+#include <mproc/task.h>
 
 MPROC_BEGIN
 
 typedef struct mproc_pool mproc_pool;
-typedef struct mproc_task mproc_task;
 typedef struct mproc_results mproc_results;
-
-/* What a worker runs for each item. **Returns** 0, or a failure code of the program's own. */
-typedef int (*mproc_function)(mproc_task *task);
 
 typedef struct mproc_bytes {
     const void *data;
     size_t size;
 } mproc_bytes;
 
+/* What becomes of a task whose worker crashes, or ends in its midst in any other way. */
+typedef enum mproc_crash_policy {
+    MPROC_CRASH_FAILS = 0, /* it fails with MPROC_ECRASHED */
+    MPROC_CRASH_RETRIES,   /* it is run again, by another worker */
+    MPROC_CRASH_BREAKS     /* it fails, and the pool is broken */
+} mproc_crash_policy;
+
 typedef struct mproc_pool_options {
-    int workers; /* default: mproc_cpu_count(); at most 1024 */
+    int workers;     /* default: mproc_cpu_count(); at most 1024 */
+    int max_workers; /* what mproc_pool_resize may ask for; default: `workers`, at least 64 */
     /* Run once in each worker before its first task; a result that is not 0 is a failed start. When
      * three workers in a row have ended before it had succeeded, the pool is broken. */
     mproc_target initializer;
@@ -32,21 +37,13 @@ typedef struct mproc_pool_options {
     size_t connection_count;
     mproc_start_method method; /* default: mproc_get_start_method() */
     const char *name;          /* of the workers, with "-1", "-2"...; default "Pool-1-worker" */
+    unsigned max_tasks;        /* a worker is replaced after so many; 0: never */
+    /* A worker is replaced after the task that leaves it with more memory of its own than so many
+     * bytes (shared memory does not count); 0: never. Looked at ten times a second at most. */
+    size_t max_memory;
+    mproc_crash_policy on_crash;
+    unsigned retries; /* of one task, with MPROC_CRASH_RETRIES; default 1 */
 } mproc_pool_options;
-
-#define MPROC_MESSAGE_SIZE 240
-
-/* Why an item failed. */
-typedef struct mproc_task_error {
-    size_t index; /* of the item */
-    /* MPROC_ETASK: the function said so; MPROC_ECRASHED: its worker ended; MPROC_EMSGSIZE: the
-     * reply did not fit; MPROC_ENOMEM. */
-    mproc_err err;
-    int code;                         /* what the function returned; 0 when it did not return */
-    long long pid;                    /* of the worker */
-    mproc_exit_status status;         /* of the worker, with MPROC_ECRASHED */
-    char message[MPROC_MESSAGE_SIZE]; /* of mproc_task_fail, or made by mproc; cut at a character */
-} mproc_task_error;
 
 /* Called from the thread that waits in map, at most ten times a second and once at the end. */
 typedef void (*mproc_progress)(void *context, size_t done, size_t total, size_t failed);
@@ -61,6 +58,8 @@ typedef struct mproc_map_options {
     size_t *error_count;      /* receives how many items failed, also beyond the capacity */
     mproc_progress progress;
     void *progress_context;
+    /* Of each item, as in mproc_task_options: it fails with MPROC_ETIMEDOUT. */
+    int timeout_ms, grace_ms;
 } mproc_map_options;
 
 /* Starts the workers.
@@ -93,7 +92,8 @@ MPROC_API mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_option
  * pool is closed; MPROC_EBROKEN: workers cannot be started any more, or three in a row have ended
  * before their initializer had succeeded; MPROC_ECANCELED: terminated meanwhile;
  * MPROC_ESTATE: a pool of another process. `error_count` is written whenever the items ran.
- * **Threads**: safe; maps of several threads run one after the other.
+ * **Threads**: safe; maps of several threads begin in their order, and what one of them leaves idle
+ * works for the next.
  * *Like* `Pool.map(func, iterable, chunksize)`. */
 MPROC_API mproc_err mproc_pool_map(mproc_pool *pool, mproc_function function, const void *items,
                                    size_t item_size, size_t count, void *results,
@@ -124,7 +124,16 @@ MPROC_API mproc_err mproc_results_get(const mproc_results *results, size_t index
 /* NULL is fine. */
 MPROC_API void mproc_results_free(mproc_results *results);
 
-/* Takes no new work; workers end when the running map is done. Closing twice is fine.
+/* Changes the number of workers, also while they work. Those that are too many end after the task
+ * that they are at.
+ *
+ * **Returns** MPROC_OK; MPROC_EINVAL: less than 1; MPROC_ERANGE: more than
+ * mproc_pool_options.max_workers; MPROC_ECLOSED; MPROC_EBROKEN; the errors of mproc_process_start:
+ * some of them may have been started; MPROC_ESTATE: a pool of another process.
+ * **Threads**: safe. */
+MPROC_API mproc_err mproc_pool_resize(mproc_pool *pool, int workers);
+
+/* Takes no new work; workers end when all that was submitted is done. Closing twice is fine.
  * **Returns** MPROC_OK; MPROC_ESTATE: a pool of another process; MPROC_EINVAL.
  * **Threads**: safe. *Like* `Pool.close()`. */
 MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
@@ -135,35 +144,15 @@ MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
  * process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
 MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 
-/* Ends all workers at once. A map that is running in another thread returns MPROC_ECANCELED.
+/* Ends all workers at once. What they have not done is MPROC_ECANCELED.
  * **Returns** MPROC_OK; MPROC_ESTATE; MPROC_EINVAL. **Threads**: safe. *Like*
  * `Pool.terminate()`. */
 MPROC_API mproc_err mproc_pool_terminate(mproc_pool *pool);
 
-/* Terminates the pool if need be, waits for its workers and frees it. NULL is fine.
- * **Threads**: no other thread may still use the pool. */
+/* Terminates the pool if need be, waits for its workers and frees it. NULL is fine. Results and
+ * iterators may be freed afterwards, and are not to be used in any other way.
+ * **Threads**: no other thread may still use the pool; not from a callback. */
 MPROC_API void mproc_pool_free(mproc_pool *pool);
-
-/* The item. `size` may be NULL. Read only; lives until the function returns. */
-MPROC_API const void *mproc_task_input(const mproc_task *task, size_t *size);
-
-/* The item's index. */
-MPROC_API size_t mproc_task_index(const mproc_task *task);
-
-/* Copies a reply, also from within the task's own reply buffer; a second one replaces the first.
- * **Returns** 0, or non-zero with the task failed (MPROC_EMSGSIZE: larger than the map's
- * result_size; MPROC_ENOMEM): `return mproc_task_reply(...)`. In a map without results it does
- * nothing. */
-MPROC_API int mproc_task_reply(mproc_task *task, const void *data, size_t size);
-
-/* Room for a reply of this size, aligned for any type when replies are of any size, to be written
- * in place: no copy. Counts as the reply when the function returns 0.
- * **Returns** NULL with the task failed, as mproc_task_reply. */
-MPROC_API void *mproc_task_reply_buffer(mproc_task *task, size_t size);
-
-/* Fails the task with a message in printf's format, cut to MPROC_MESSAGE_SIZE.
- * **Returns** -1: `return mproc_task_fail(task, "cannot open %s", path)`. */
-MPROC_API int mproc_task_fail(mproc_task *task, const char *format, ...) MPROC_PRINTF(2, 3);
 
 MPROC_END
 

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "../family/park.h"
+#include "../killpoint.h"
 
-#define OFFSET_MASK ((UINT64_C(1) << 48) - 1)
+#define OFFSET_MASK ((UINT64_C(1) << 47) - 1)
 
 uint16_t job_generation(uint64_t word)
 {
@@ -16,16 +17,48 @@ pool_job *job_at(uint64_t word)
     return arena_at(word & OFFSET_MASK);
 }
 
+bool job_is_published(const pool_shared *shared, uint64_t word)
+{
+    uint64_t other;
+    for (uint32_t i = 0; i < JOBS_MOST && (other = atomic_load(&shared->jobs[i])); i++) {
+        if (other == word)
+            return true;
+    }
+    return false;
+}
+
+static bool anybody_sleeps(const pool_shared *shared)
+{
+    const uint32_t count = atomic_load(&shared->worker_count);
+    for (uint32_t i = 0; i < count; i += 64) {
+        if (atomic_load(&shared->asleep[i / 64]))
+            return true;
+    }
+    return false;
+}
+
 void job_ring_workers(pool_shared *shared, uint32_t count)
 {
+    if (!anybody_sleeps(shared))
+        return;
     atomic_fetch_add(&shared->bell, 1);
+    killpoint();
     unpark(&shared->bell, count);
 }
 
 void job_ring_pool(pool_shared *shared)
 {
     atomic_fetch_add(&shared->settled, 1);
+    killpoint();
     unpark(&shared->settled, UINT32_MAX);
+}
+
+void job_ring_thread(pool_shared *shared)
+{
+    atomic_fetch_add(&shared->alarm, 1);
+    killpoint();
+    if (atomic_load(&shared->alarm_awaited))
+        unpark(&shared->alarm, 1);
 }
 
 _Atomic unsigned char *job_outcomes(const pool_job *job)
@@ -34,11 +67,11 @@ _Atomic unsigned char *job_outcomes(const pool_job *job)
 }
 
 /* Reads bytes that workers are writing: memchr may see any of them old, as a load would. */
-uint64_t job_find(const pool_job *job, enum outcome outcome, uint64_t from, uint64_t end)
+uint64_t job_find(const pool_job *job, outcome wanted, uint64_t from, uint64_t end)
 {
     const unsigned char *outcomes = arena_at(job->outcomes);
     const unsigned char *found =
-        from < end ? memchr(outcomes + from, (int)outcome, end - from) : NULL;
+        from < end ? memchr(outcomes + from, (int)wanted, end - from) : NULL;
     return found ? (uint64_t)(found - outcomes) : end;
 }
 
@@ -48,30 +81,52 @@ bool job_current(pool_worker *worker, uint64_t word, uint64_t *from, uint64_t *e
     const pool_job *job = job_at(word);
     if (job_generation(current) != job_generation(word) || !(current & OFFSET_MASK))
         return false;
-    *from = ((current & OFFSET_MASK) - 1) * job->unit;
-    *end = *from + job->unit < job->count ? *from + job->unit : job->count;
+    const uint64_t unit = job->limited ? 1 : job->unit;
+    *from = ((current & OFFSET_MASK) - 1) * unit;
+    *end = *from + unit < job->count ? *from + unit : job->count;
     return true;
 }
 
 bool job_is_settled(pool_shared *shared, uint64_t word)
 {
-    for (uint32_t i = 0; i < shared->worker_count; i++) {
+    const pool_job *job = job_at(word);
+    const uint32_t count = atomic_load(&shared->worker_count);
+    if (range_left(atomic_load((range_word *)&job->rest), job_generation(word)))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
         pool_worker *worker = &shared->workers[i];
         uint64_t from, end;
         if (range_left(atomic_load(&worker->range), job_generation(word)))
             return false;
         if (atomic_load(&worker->busy) == word && job_current(worker, word, &from, &end) &&
-            job_find(job_at(word), OUTCOME_NONE, from, end) != end)
+            job_find(job, OUTCOME_NONE, from, end) != end)
             return false;
     }
     return true;
 }
 
-bool job_is_quiet(pool_shared *shared, uint64_t word)
+bool job_is_quiet(const pool_shared *shared, uint64_t word)
 {
-    for (uint32_t i = 0; i < shared->worker_count; i++) {
+    const uint32_t count = atomic_load(&shared->worker_count);
+    for (uint32_t i = 0; i < count; i++) {
         if (atomic_load(&shared->workers[i].busy) == word)
             return false;
     }
     return true;
+}
+
+uint64_t job_progress(pool_shared *shared, uint64_t word)
+{
+    const pool_job *job = job_at(word);
+    const uint16_t generation = job_generation(word);
+    const uint32_t count = atomic_load(&shared->worker_count);
+    uint64_t left = range_left(atomic_load((range_word *)&job->rest), generation);
+    for (uint32_t i = 0; i < count; i++) {
+        pool_worker *worker = &shared->workers[i];
+        uint64_t from, end;
+        left += range_left(atomic_load(&worker->range), generation);
+        left += atomic_load(&worker->busy) == word && job_current(worker, word, &from, &end) &&
+                job_find(job, OUTCOME_NONE, from, end) != end;
+    }
+    return left * job->unit < job->count ? job->count - left * job->unit : 0;
 }

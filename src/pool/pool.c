@@ -1,13 +1,14 @@
-#include "pool.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/trace.h"
+#include "lane.h"
+#include "thread.h"
 
-enum { WORKERS_MAX = 1024, STARTS_MAX = 3 };
+enum { USUAL_CAPACITY = 64 };
 
 static os_mutex lock;
 
@@ -43,6 +44,13 @@ mproc_err pool_check(const mproc_pool *pool)
     return family_is_member() && pool->owner == family.self ? MPROC_OK : MPROC_ESTATE;
 }
 
+void pool_mark_loss(long long pid, uint64_t index, bool again)
+{
+    const trace_args args = {.index = (int64_t)index, .err = MPROC_ECRASHED};
+    if (trace_is_on())
+        trace_mark(pid, again ? "crashed, is retried" : "crashed", "pool", &args);
+}
+
 bool pool_grow(void **array, size_t *capacity, size_t count, size_t size)
 {
     if (count < *capacity)
@@ -56,144 +64,31 @@ bool pool_grow(void **array, size_t *capacity, size_t count, size_t size)
     return true;
 }
 
-/* ---- starting a worker ---- */
-
-static void inherit(void *context, mproc_process *process)
+mproc_err pool_admits(const mproc_pool *pool)
 {
-    const pool_seat *seat = context;
-    records_inherit(&seat->pool->shared->workers[seat->index].records, process->slot, family.self);
+    return pool->terminated || pool->closed ? MPROC_ECLOSED
+           : pool->broken                   ? MPROC_EBROKEN
+                                            : MPROC_OK;
 }
 
-static void worker_ended(void *context, mproc_process *process);
-
-static mproc_err start_worker(pool_seat *seat)
-{
-    mproc_pool *pool = seat->pool;
-    char name[SLOT_NAME + 12];
-    snprintf(name, sizeof name, "%.50s-%u", pool->name, (unsigned)seat->index + 1);
-    atomic_store(&pool->shared->workers[seat->index].ready, 0);
-    mproc_process *worker;
-    pools_lock();
-    pool->args->index = seat->index; /* the process copies it */
-    static const process_hooks hooks = {.inherit = inherit, .ended = worker_ended};
-    mproc_err err =
-        process_create(&worker,
-                       &(mproc_process_options){.target = worker_main,
-                                                .args = pool->args,
-                                                .args_size = pool->args_size,
-                                                .connections = pool->connections,
-                                                .connection_count = pool->connection_count,
-                                                .name = name,
-                                                .method = pool->method,
-                                                .daemon = true},
-                       &hooks, seat);
-    mproc_process *before = err ? NULL : seat->process;
-    if (!err) {
-        seat->process = worker;
-        process_retain(
-            worker); /* it may end, and its successor sit here, before its start has returned */
-        pool->hooks_left++;
-    }
-    pools_unlock();
-    if (err)
-        return err;
-    mproc_process_free(before);
-    err = mproc_process_start(worker);
-    pools_lock();
-    if (err)
-        pool->hooks_left--;
-    else if (pool->terminated || pool->broken)
-        mproc_process_kill(worker); /* it had no process yet when the others were killed */
-    pools_unlock();
-    mproc_process_free(worker);
-    return err;
-}
-
-/* ---- when one has ended ---- */
-
-static void blame(mproc_pool *pool, pool_worker *worker, mproc_process *process)
-{
-    uint64_t from, end;
-    if (!pool->job || !job_current(worker, pool->job, &from, &end))
-        return;
-    pool_job *job = job_at(pool->job);
-    uint64_t index = job_find(job, OUTCOME_NONE, from, end);
-    if (index == end)
-        return;
-    if (pool_grow((void **)&pool->crashes, &pool->crash_capacity, pool->crash_count,
-                  sizeof *pool->crashes)) {
-        pool->crashes[pool->crash_count++] =
-            (pool_crash){.index = index, .pid = mproc_process_pid(process)};
-        mproc_process_exit_status(process, &pool->crashes[pool->crash_count - 1].status);
-    }
-    atomic_store(&job_outcomes(job)[index], OUTCOME_CRASHED);
-}
-
-/* What it had said of its items outlives it. */
-static void keep_records(mproc_pool *pool, pool_worker *worker)
-{
-    if (pool->job && atomic_load(&worker->serial) == job_at(pool->job)->serial)
-        records_join(&pool->estate, &worker->records);
-    else
-        records_free(&worker->records, family.self);
-}
-
-static void kill_workers(mproc_pool *pool)
-{
-    for (uint32_t i = 0; i < pool->count; i++) {
-        if (pool->seats[i].process)
-            mproc_process_kill(pool->seats[i].process);
-    }
-}
-
-static void break_pool(mproc_pool *pool, const char *why)
+void pool_break(mproc_pool *pool, const char *why)
 {
     pool->broken = true;
-    kill_workers(pool);
-    log_write(MPROC_LOG_ERROR, "%s: the pool is broken: %s", pool->name, why);
-}
-
-static bool needs_successor(mproc_pool *pool, const pool_worker *worker)
-{
-    pool->starts_failed = atomic_load(&worker->ready) ? 0 : pool->starts_failed + 1;
-    if (pool->terminated || pool->broken || (pool->closed && !pool->active))
-        return false;
-    if (pool->starts_failed < STARTS_MAX)
-        return true;
-    break_pool(pool, "its workers end before they are ready, see the initializer");
-    return false;
-}
-
-static void worker_ended(void *context, mproc_process *process)
-{
-    pool_seat *seat = context;
-    mproc_pool *pool = seat->pool;
-    pool_worker *worker = &pool->shared->workers[seat->index];
-    pools_lock();
-    blame(pool, worker, process);
-    keep_records(pool, worker);
-    atomic_store(&worker->current,
-                 0); /* a successor that ends before its first task is blamed for nothing */
-    atomic_store(&worker->busy, 0);
-    bool again = needs_successor(pool, worker);
-    pools_unlock();
-    if (again)
-        log_write(MPROC_LOG_INFO, "%s (pid %lld) is replaced", mproc_process_name(process),
-                  mproc_process_pid(process));
-    mproc_err err = again ? start_worker(seat) : MPROC_OK;
-    pools_lock();
-    if (err && !pool->terminated && pool->hooks_left == 1) /* the others take over its work */
-        break_pool(pool, mproc_strerror(err));
+    seats_kill(pool);
+    lane_fail_all(pool, MPROC_EBROKEN);
     job_ring_pool(pool->shared);
-    pool->hooks_left--; /* the pool may be gone as soon as the lock is open */
-    pools_unlock();
+    job_ring_thread(pool->shared);
+    log_write(MPROC_LOG_ERROR, "%s: the pool is broken: %s", pool->name, why);
 }
 
 /* ---- creating ---- */
 
 static mproc_err check(const mproc_pool_options *options)
 {
-    if (options->workers < 0 || options->workers > WORKERS_MAX ||
+    if (options->workers < 0 || options->workers > WORKERS_MOST || options->max_workers < 0 ||
+        options->max_workers > WORKERS_MOST ||
+        (options->max_workers && options->max_workers < options->workers) ||
+        options->on_crash < MPROC_CRASH_FAILS || options->on_crash > MPROC_CRASH_BREAKS ||
         (options->initializer_args_size && !options->initializer_args) ||
         (options->connection_count && !options->connections) ||
         options->method < MPROC_START_DEFAULT || options->method > MPROC_FORKSERVER)
@@ -233,15 +128,25 @@ static mproc_err copy_connections(mproc_pool *pool, const mproc_pool_options *op
     return MPROC_OK;
 }
 
-static mproc_err make_shared(mproc_pool *pool)
+static uint32_t capacity_of(const mproc_pool_options *options, uint32_t count)
 {
-    size_t size = sizeof(pool_shared) + pool->count * sizeof(pool_worker);
+    if (options->max_workers)
+        return (uint32_t)options->max_workers;
+    return count > USUAL_CAPACITY ? count : USUAL_CAPACITY;
+}
+
+static mproc_err make_shared(mproc_pool *pool, const mproc_pool_options *options, uint32_t capacity)
+{
+    size_t size = sizeof(pool_shared) + capacity * sizeof(pool_worker);
     mproc_err err = heap_alloc(size, family.self, &pool->shared_ref);
     if (err)
         return err;
     pool->shared = arena_at(pool->shared_ref);
     memset(pool->shared, 0, size);
-    pool->shared->worker_count = pool->count;
+    pool->shared->capacity = capacity;
+    pool->shared->max_tasks = options->max_tasks;
+    pool->shared->max_memory = options->max_memory;
+    atomic_store(&pool->shared->next_look, OS_FOREVER);
     return MPROC_OK;
 }
 
@@ -256,17 +161,37 @@ static void set_name(mproc_pool *pool, const char *name)
 
 static void release(mproc_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->count; i++)
+    for (uint32_t i = 0; pool->shared && i < pool->shared->worker_count; i++)
         mproc_process_free(pool->seats[i].process);
-    for (size_t i = 0; i < pool->retired_count; i++)
-        heap_free(pool->retired[i], family.self);
+    while (pool->work_count) {
+        pool_work *work = pool->works[0];
+        work_withdraw(pool, work);
+        work_retire(pool, work);
+    }
+    work_free_retired(pool, true);
     heap_free(pool->spare, family.self);
     heap_free(pool->shared_ref, family.self);
-    free(pool->retired);
-    free(pool->crashes);
+    free(pool->works);
     free(pool->connections);
     free(pool->args);
     free(pool);
+}
+
+static mproc_pool *make(const mproc_pool_options *options, uint32_t count, uint32_t capacity)
+{
+    mproc_pool *made = calloc(1, sizeof *made + capacity * sizeof made->seats[0]);
+    if (!made)
+        return NULL;
+    made->owner = family.self;
+    made->count = count;
+    made->method = options->method;
+    made->on_crash = options->on_crash;
+    made->retries = options->retries ? options->retries : 1;
+    made->to_call_end = &made->to_call;
+    set_name(made, options->name);
+    for (uint32_t i = 0; i < capacity; i++)
+        made->seats[i] = (pool_seat){.pool = made, .index = i};
+    return made;
 }
 
 mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options)
@@ -278,22 +203,17 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
         return err;
     begin();
     uint32_t count = (uint32_t)(chosen->workers ? chosen->workers : mproc_cpu_count());
-    mproc_pool *made = calloc(1, sizeof *made + count * sizeof made->seats[0]);
+    const uint32_t capacity = capacity_of(chosen, count);
+    count = count < capacity ? count : capacity;
+    mproc_pool *made = make(chosen, count, capacity);
     if (!made)
         return MPROC_ENOMEM;
-    made->owner = family.self;
-    made->count = count;
-    made->method = chosen->method;
-    os_mutex_init(&made->mapping);
-    set_name(made, chosen->name);
-    if (!(err = make_shared(made)))
+    if (!(err = make_shared(made, chosen, capacity)))
         err = make_args(made, chosen);
     if (!err)
         err = copy_connections(made, chosen);
-    for (uint32_t i = 0; i < count; i++)
-        made->seats[i] = (pool_seat){.pool = made, .index = i};
     for (uint32_t i = 0; !err && i < count; i++)
-        err = start_worker(&made->seats[i]);
+        err = seat_start(&made->seats[i]);
     if (err)
         mproc_pool_free(made);
     else
@@ -301,10 +221,57 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
     return err;
 }
 
+/* ---- resizing ---- */
+
+/* One that was told to end, and has not yet, goes on; if it is too late for that, it gets a
+ * successor when its end is known. */
+static bool is_to_be_started(mproc_pool *pool, uint32_t index)
+{
+    pools_lock();
+    pool_seat *seat = &pool->seats[index];
+    bool taken = seat->taken;
+    atomic_store(&pool->shared->workers[index].retired, 0);
+    pools_unlock();
+    return !taken;
+}
+
+static void retire(mproc_pool *pool, uint32_t from)
+{
+    const uint32_t count = atomic_load(&pool->shared->worker_count);
+    for (uint32_t i = from; i < count; i++)
+        atomic_store(&pool->shared->workers[i].retired, 1);
+    job_ring_workers(pool->shared, UINT32_MAX);
+}
+
+mproc_err mproc_pool_resize(mproc_pool *pool, int workers)
+{
+    mproc_err err = pool_check(pool);
+    if (err || workers < 1)
+        return err ? err : MPROC_EINVAL;
+    if ((uint32_t)workers > pool->shared->capacity)
+        return MPROC_ERANGE;
+    pools_lock();
+    const uint32_t before = pool->count;
+    err = pool_admits(pool);
+    if (!err) {
+        pool->count = (uint32_t)workers;
+        retire(pool, pool->count);
+    }
+    pools_unlock();
+    for (uint32_t i = before; !err && i < (uint32_t)workers; i++) {
+        if (is_to_be_started(pool, i))
+            err = seat_start(&pool->seats[i]);
+    }
+    return err;
+}
+
 /* ---- ending ---- */
 
+/* Until then they stay, for what one of them loses with its end another one must do. */
 void pool_dismiss(mproc_pool *pool)
 {
+    if (!pool->closed || pool->maps || atomic_load(&pool->shared->closing) || !lane_is_idle(pool))
+        return;
     atomic_store(&pool->shared->closing, 1);
     job_ring_workers(pool->shared, UINT32_MAX);
 }
@@ -316,8 +283,9 @@ mproc_err mproc_pool_close(mproc_pool *pool)
         return err;
     pools_lock();
     pool->closed = true;
-    if (!pool->active)
-        pool_dismiss(pool);
+    atomic_store(&pool->shared->draining, 1);
+    job_ring_workers(pool->shared, UINT32_MAX);
+    pool_dismiss(pool);
     pools_unlock();
     return MPROC_OK;
 }
@@ -356,20 +324,31 @@ mproc_err mproc_pool_terminate(mproc_pool *pool)
         return err;
     pools_lock();
     pool->terminated = true;
-    kill_workers(pool);
+    seats_kill(pool);
+    lane_fail_all(pool, MPROC_ECANCELED);
     job_ring_pool(pool->shared);
+    job_ring_thread(pool->shared);
     pools_unlock();
     return MPROC_OK;
+}
+
+static void free_shared(mproc_pool *pool)
+{
+    mproc_pool_terminate(pool);
+    while (pool_await_workers(pool, OS_FOREVER)) {
+    }
 }
 
 void mproc_pool_free(mproc_pool *pool)
 {
     if (!pool || pool_check(pool))
         return;
-    if (pool->shared) { /* else there was no memory to create it */
-        mproc_pool_terminate(pool);
-        while (pool_await_workers(pool, OS_FOREVER)) {
-        }
+    if (thread_is_this(pool)) {
+        log_complain("mproc_pool_free: not from a callback of the pool: nothing is done");
+        return;
     }
+    if (pool->shared) /* else there was no memory to create it */
+        free_shared(pool);
+    thread_stop(pool);
     release(pool);
 }

@@ -1,4 +1,4 @@
-/* The pool's side of the pool. */
+/* The pool's side of the pool: what the rooms of it know of each other. */
 #ifndef MPROC_POOL_POOL_H
 #define MPROC_POOL_POOL_H
 
@@ -8,54 +8,53 @@
 #include "job.h"
 #include "worker.h"
 
-/* Why an item has no outcome of its own: its worker's end. */
-typedef struct pool_crash {
-    uint64_t index;
-    long long pid;
-    mproc_exit_status status;
-} pool_crash;
+typedef struct pool_work pool_work;
 
 /* One worker's place; the processes in it change. */
 typedef struct pool_seat {
     mproc_pool *pool;
     uint32_t index;
     mproc_process *process;
+    bool taken; /* a process has been started, and its end not been dealt with */
+    /* Items as in `current`: the last one that lasted too long, and the one for which the worker is
+     * to be killed, and when. */
+    uint64_t late_word, kill_word;
+    int64_t kill_at;
 } pool_seat;
 
 struct mproc_pool {
     slot_id owner;
     arena_ref shared_ref;
     pool_shared *shared;
-    os_mutex mapping; /* one map at a time */
     worker_args *args;
     size_t args_size;
     mproc_connection *connections; /* of each worker */
     size_t connection_count;
     mproc_start_method method;
+    mproc_crash_policy on_crash;
+    unsigned retries;
     char name[SLOT_NAME];
-    uint32_t count;
-    uint64_t serial;
-    uint16_t generation;
-    arena_ref
-        /* The last map's block, for the next one: its pages are there, and mapped, in every
-         * worker */
-        spare;
-    size_t spare_size;
 
     /* Of pools_lock. */
+    uint32_t count; /* workers that there should be */
+    uint16_t generation;
     bool closed, terminated, broken;
-    bool
-        /* A map was let in and has not yet got its results: the workers stay, closed or not */
-        active;
+    unsigned maps;          /* that have been let in and have not returned */
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
-    uint64_t job;           /* the running map's word, 0: none */
-    pool_crash *crashes;    /* of the running map */
-    size_t crash_count, crash_capacity;
-    record_chain estate; /* records of its dead workers */
-    arena_ref *retired;  /* jobs that a worker was still looking at when their map was done */
-    size_t retired_count, retired_capacity;
+    pool_work **works;      /* what is published, the oldest first */
+    size_t work_count, work_capacity;
+    pool_work *retired; /* not published any more, but a worker still looks at them */
+    arena_ref spare; /* the last map's block, for the next one: its pages are mapped everywhere */
+    size_t spare_size;
+    mproc_function known; /* the last function submitted, and where it lies */
+    os_code known_code;
 
+    /* Of the pool's own thread. */
+    bool has_thread, stopping;
+    os_handle thread;
+    struct mproc_result *to_call, **to_call_end; /* ended, and their callbacks not called yet */
+    struct map_call *running;                    /* maps that nobody waits in */
     pool_seat seats[];
 };
 
@@ -66,12 +65,24 @@ void pools_unlock(void);
 
 /* MPROC_EINVAL for NULL, MPROC_ESTATE in another process. */
 mproc_err pool_check(const mproc_pool *pool);
-/* Tells the workers to end when they find no work; under the lock, when the pool is closed and
- * no map is active. */
+/* Whether something new may be submitted; under the lock. */
+mproc_err pool_admits(const mproc_pool *pool);
+/* If it is closed and has nothing left to do, its workers may end; under the lock. */
 void pool_dismiss(mproc_pool *pool);
+/* Ends it for a reason that is logged; under the lock. */
+void pool_break(mproc_pool *pool, const char *why);
 /* Waits until every worker's end has been dealt with. */
 mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline);
+/* On the timeline: a worker has lost an item by its end. */
+void pool_mark_loss(long long pid, uint64_t index, bool again);
 /* Room for one more in a growing array. False: no memory. */
 bool pool_grow(void **array, size_t *capacity, size_t count, size_t size);
+
+/* ---- its workers (seats.c) ---- */
+
+/* Starts one in that place. */
+mproc_err seat_start(pool_seat *seat);
+/* All of them; under the lock. */
+void seats_kill(mproc_pool *pool);
 
 #endif

@@ -1,14 +1,14 @@
-/* Who does which part of a map: each worker has one word with the range of units that are its
- * own.
+/* Who does which part of a job. A range is some of its units that nobody has begun:
  *
  *   word = generation << 48 | first << 24 | end;   a unit is one or several consecutive items
  *
- * The owner takes a few units from the front, a thief cuts off the upper half; each is one CAS,
- * and the ranges of all words are disjoint at any time. A dead worker's word needs no repair:
- * thieves empty it, or its successor goes on with it. What can be lost is only what somebody
- * killed had cut off and not yet written to his own word, or taken and not yet begun: the caller
- * finds that by the units' results when nobody is at work any more, and hands it out again under
- * a new generation, so that a CAS prepared under the old one fails. */
+ * The job has one with all that has not been dealt out, to which more may be appended; each worker
+ * has one with what he has claimed of it. A claim cuts off the front of the job's, the owner takes
+ * a few units from the front of his own, a thief cuts off the upper half of another's; each is one
+ * CAS, and the ranges of all words are disjoint at any time. A dead worker's word needs no repair:
+ * thieves empty it, or its successor goes on with it. What can be lost is only what somebody killed
+ * had cut off and not yet written to his own word, or taken and not yet begun: the pool's process
+ * finds that when the worker's end is known, by what has not been begun and is in no word. */
 #ifndef MPROC_POOL_RANGES_H
 #define MPROC_POOL_RANGES_H
 
@@ -19,24 +19,34 @@
 #include "../names.h"
 
 #define RANGE_UNITS_MAX ((UINT32_C(1) << 24) - 1)
-#define RANGE_BATCH 16u /* taken at once, at most */
+#define RANGE_BATCH 16u /* taken at once, unless there is a reason for less */
 #define RANGE_SHARE 64u /* and at most this part of what is left */
 
 typedef _Atomic uint64_t range_word;
 
 uint64_t range_make(uint16_t generation, uint32_t first, uint32_t end);
 
+static inline uint32_t range_first(uint64_t word)
+{
+    return (uint32_t)(word >> 24) & RANGE_UNITS_MAX;
+}
+
+static inline uint32_t range_end(uint64_t word)
+{
+    return (uint32_t)word & RANGE_UNITS_MAX;
+}
+
 /* In units; 0 also for another generation. */
 static inline uint32_t range_left(uint64_t word, uint16_t generation)
 {
-    uint32_t first = (uint32_t)(word >> 24) & RANGE_UNITS_MAX;
-    uint32_t end = (uint32_t)word & RANGE_UNITS_MAX;
+    uint32_t first = range_first(word), end = range_end(word);
     return (uint16_t)(word >> 48) == generation && first < end ? end - first : 0;
 }
 
-/* The next units of the own range: few enough that what is left can still be shared out evenly,
- * one when little is left. How many; 0: none left. */
-static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t *first)
+/* The next units of the own range, at most so many: few enough that what is left can still be shared
+ * out evenly, one when little is left. How many; 0: none left. */
+static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t most,
+                                  uint32_t *first)
 {
     uint64_t word = atomic_load_explicit(own, memory_order_relaxed);
     uint32_t count, left;
@@ -45,12 +55,19 @@ static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t
         if (!left)
             return 0;
         count = left / RANGE_SHARE;
-        count = count < 1 ? 1 : count > RANGE_BATCH ? RANGE_BATCH : count;
-        *first = (uint32_t)(word >> 24) & RANGE_UNITS_MAX;
+        count = count < 1 ? 1 : count > most ? most : count;
+        *first = range_first(word);
     } while (!atomic_compare_exchange_weak_explicit(own, &word, word + ((uint64_t)count << 24),
                                                     memory_order_seq_cst, memory_order_relaxed));
     return count;
 }
+
+/* Cuts a share off the front: one of `shares`, but at least one unit and at most so many. */
+bool range_claim(range_word *rest, uint16_t generation, uint32_t shares, uint32_t most,
+                 uint64_t *claimed);
+
+/* One more unit at the end, which has been made ready before. */
+void range_append(range_word *rest);
 
 /* Cuts the upper half, or the last unit, off a range of somebody else's. */
 bool range_cut(range_word *victim, uint16_t generation, uint64_t *cut);

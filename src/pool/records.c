@@ -1,5 +1,9 @@
 #include "records.h"
 
+#include "../killpoint.h"
+
+/* The first chunk of a worker is small: most maps have few failures, and many workers. */
+#define FIRST_CHUNK (UINT64_C(4) << 10)
 #define CHUNK_SIZE (UINT64_C(64) << 10)
 
 typedef struct chunk {
@@ -19,30 +23,35 @@ static chunk *chunk_at(arena_ref ref)
     return ref ? arena_at(ref) : NULL;
 }
 
-/* Linked in one store when it is complete: before that the sweep of its owner frees it. */
-static chunk *push_chunk(record_chain *chain, uint64_t space, slot_id self)
+static chunk *push_chunk(record_chain *chain, record_writer *writer, uint64_t space)
 {
-    uint64_t size = sizeof(chunk) + space;
+    const uint64_t usual = writer->chunk ? CHUNK_SIZE : FIRST_CHUNK;
+    const uint64_t needed = sizeof(chunk) + space, size = needed > usual ? needed : usual;
     arena_ref ref;
-    if (heap_alloc(size > CHUNK_SIZE ? size : CHUNK_SIZE, self, &ref))
+    if (heap_alloc(size, writer->self, &ref))
         return NULL;
     chunk *fresh = arena_at(ref);
-    fresh->next = atomic_load(chain);
-    fresh->capacity = (size > CHUNK_SIZE ? size : CHUNK_SIZE) - sizeof(chunk);
+    fresh->capacity = size - sizeof(chunk);
     atomic_store(&fresh->used, 0);
-    atomic_store(chain, ref);
+    arena_ref head = atomic_load(chain);
+    do
+        fresh->next = head;
+    while (!atomic_compare_exchange_weak(chain, &head, ref));
+    killpoint();
+    heap_give(ref, writer->self, writer->owner);
+    writer->chunk = ref;
     return fresh;
 }
 
-record *records_reserve(record_chain *chain, size_t size, slot_id self)
+record *records_reserve(record_chain *chain, record_writer *writer, size_t size)
 {
     if (size > arena_extent())
         return NULL;
-    chunk *last = chunk_at(atomic_load(chain));
+    chunk *last = chunk_at(writer->chunk);
     uint64_t space = space_for(size);
     uint64_t used = last ? atomic_load_explicit(&last->used, memory_order_relaxed) : 0;
     if (!last || space > last->capacity - used) {
-        last = push_chunk(chain, space, self);
+        last = push_chunk(chain, writer, space);
         used = 0;
     }
     record *room = last ? (record *)(void *)(last->records + used) : NULL;
@@ -51,10 +60,17 @@ record *records_reserve(record_chain *chain, size_t size, slot_id self)
     return room;
 }
 
-void records_commit(record_chain *chain, const record *written)
+void records_commit(const record_writer *writer, const record *written)
 {
-    chunk *last = chunk_at(atomic_load(chain));
+    chunk *last = chunk_at(writer->chunk);
     atomic_store(&last->used, atomic_load(&last->used) + space_for(written->size));
+    killpoint();
+}
+
+void records_inherit(record_chain *chain, slot_id dead, slot_id heir)
+{
+    for (arena_ref ref = atomic_load(chain); ref; ref = chunk_at(ref)->next)
+        heap_give(ref, dead, heir);
 }
 
 void records_free(record_chain *chain, slot_id self)
@@ -65,35 +81,6 @@ void records_free(record_chain *chain, slot_id self)
         heap_free(ref, self);
         ref = next;
     }
-}
-
-void records_reset(record_chain *chain, slot_id self)
-{
-    chunk *last = chunk_at(atomic_load(chain));
-    if (!last)
-        return;
-    if (last->next || last->capacity > CHUNK_SIZE)
-        records_free(chain, self);
-    else
-        atomic_store(&last->used, 0);
-}
-
-void records_inherit(record_chain *chain, slot_id dead, slot_id heir)
-{
-    for (arena_ref ref = atomic_load(chain); ref; ref = chunk_at(ref)->next)
-        heap_give(ref, dead, heir);
-}
-
-void records_join(record_chain *chain, record_chain *from)
-{
-    arena_ref head = atomic_exchange(from, 0);
-    chunk *last = chunk_at(head);
-    if (!last)
-        return;
-    while (last->next)
-        last = chunk_at(last->next);
-    last->next = atomic_load(chain);
-    atomic_store(chain, head);
 }
 
 void records_each(record_chain *chain, void (*visit)(const record *, void *), void *context)

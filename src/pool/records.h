@@ -1,8 +1,11 @@
-/* What a worker has to say about its items, beyond "done": failures, and replies of any size.
+/* What the workers have to say about the items of a map, beyond "done": failures, and replies of
+ * any size.
  *
- * Each worker appends records to a chain of chunks of its own, newest chunk first. A record
- * counts once `used` of its chunk covers it, and for its item once that item's outcome says so;
- * so one that a killed worker left half-written is not there. */
+ * Each worker appends records to chunks of his own; all chunks of a job hang in one chain. A record
+ * counts once `used` of its chunk covers it, and for its item once that item's outcome says so; so
+ * one that a killed worker left half-written is not there. A chunk is linked by one CAS when it is
+ * complete, and then given to the job's owner; before that the worker's sweep frees it, and
+ * records_inherit gives away what a dead one had linked and not yet given. */
 #ifndef MPROC_POOL_RECORDS_H
 #define MPROC_POOL_RECORDS_H
 
@@ -19,17 +22,20 @@ typedef struct record {
 
 typedef _Atomic arena_ref record_chain;
 
+/* Where one worker is writing; private to it. All zeroes but for the two ids at first. */
+typedef struct record_writer {
+    slot_id self, owner; /* of the worker, and of whom the chain belongs to */
+    arena_ref chunk;     /* 0: none yet in this chain */
+} record_writer;
+
 /* Room for one more record of `size` bytes, not yet counted. NULL: no memory. */
-record *records_reserve(record_chain *chain, size_t size, slot_id self);
+record *records_reserve(record_chain *chain, record_writer *writer, size_t size);
 /* Counts the record that was reserved last. */
-void records_commit(record_chain *chain, const record *last);
-/* Empties the chain; one chunk of ordinary size stays for the next time. */
-void records_reset(record_chain *chain, slot_id self);
-void records_free(record_chain *chain, slot_id self);
-/* Makes a dead worker's chunks another process's. */
+void records_commit(const record_writer *writer, const record *last);
+/* Makes a dead worker's chunks its heir's, to whom the others belong already. */
 void records_inherit(record_chain *chain, slot_id dead, slot_id heir);
-/* Moves all chunks, which are the caller's, from one chain to another. */
-void records_join(record_chain *chain, record_chain *from);
+/* By their owner, when nobody writes any more. */
+void records_free(record_chain *chain, slot_id self);
 void records_each(record_chain *chain, void (*visit)(const record *record, void *context),
                   void *context);
 

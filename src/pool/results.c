@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../family/text.h"
+
 typedef struct result_entry {
     mproc_err err;
     size_t offset, size;
@@ -15,28 +17,13 @@ struct mproc_results {
     result_entry entries[];
 };
 
-/* ---- every record of a job, also those of workers that have died ---- */
-
-/* A worker that did not come to this job still has its records of an earlier one. Locked
- * throughout: a worker that ends meanwhile moves its records, and they must be met once. */
-static void each_record(mproc_pool *pool, const pool_job *job,
-                        void (*visit)(const record *, void *), void *context)
-{
-    pools_lock();
-    for (uint32_t i = 0; i < pool->count; i++) {
-        pool_worker *worker = &pool->shared->workers[i];
-        if (atomic_load(&worker->serial) == job->serial)
-            records_each(&worker->records, visit, context);
-    }
-    records_each(&pool->estate, visit, context);
-    pools_unlock();
-}
+/* ---- records ---- */
 
 /* A record counts when its item's outcome agrees: a killed worker may have written the one and
  * not the other. */
-static bool is_of(const record *from, const pool_job *job, enum outcome outcome)
+static bool is_of(const record *from, const pool_job *job, outcome wanted)
 {
-    return from->index < job->count && atomic_load(&job_outcomes(job)[from->index]) == outcome;
+    return from->index < job->count && atomic_load(&job_outcomes(job)[from->index]) == wanted;
 }
 
 /* ---- failures ---- */
@@ -47,27 +34,42 @@ typedef struct failures {
     size_t kept, count;
 } failures;
 
-static bool failed(unsigned char outcome)
+static bool failed(unsigned char ended)
 {
-    return outcome > OUTCOME_DONE;
+    return ended > OUTCOME_DONE;
+}
+
+/* Unless a record says more. */
+static mproc_err error_of(outcome ended)
+{
+    switch (ended) {
+    case OUTCOME_DONE:
+        return MPROC_OK;
+    case OUTCOME_CRASHED:
+        return MPROC_ECRASHED;
+    case OUTCOME_TIMED_OUT:
+        return MPROC_ETIMEDOUT;
+    case OUTCOME_CANCELED:
+        return MPROC_ECANCELED;
+    default:
+        return MPROC_ENOMEM;
+    }
 }
 
 /* The indices first: which failures are kept must not depend on who reported when. */
 static void list_failed(failures *list, size_t capacity)
 {
     const _Atomic unsigned char *outcomes = job_outcomes(list->job);
-    const enum outcome kinds[] = {OUTCOME_FAILED, OUTCOME_CRASHED, OUTCOME_NO_MEMORY};
     uint64_t count = list->job->count, next = count;
-    for (int i = 0; i < 3; i++)
-        next = job_find(list->job, kinds[i], 0, next);
+    for (int kind = OUTCOME_DONE + 1; kind <= OUTCOME_CANCELED; kind++)
+        next = job_find(list->job, (outcome)kind, 0, next);
     for (; next < count; next++) {
-        unsigned char outcome = atomic_load_explicit(&outcomes[next], memory_order_relaxed);
-        if (!failed(outcome))
+        unsigned char ended = atomic_load_explicit(&outcomes[next], memory_order_relaxed);
+        if (!failed(ended))
             continue;
         if (list->count++ < capacity)
-            list->errors[list->kept++] = (mproc_task_error){
-                .index = (size_t)next,
-                .err = outcome == OUTCOME_CRASHED ? MPROC_ECRASHED : MPROC_ENOMEM};
+            list->errors[list->kept++] =
+                (mproc_task_error){.index = (size_t)next, .err = error_of((outcome)ended)};
     }
 }
 
@@ -98,7 +100,7 @@ static void fill_failed(const record *from, void *context)
     snprintf(error->message, sizeof error->message, "%s", (const char *)from->bytes);
 }
 
-static void describe_end(char *text, size_t size, const pool_crash *crash)
+void results_describe_end(char *text, size_t size, const pool_crash *crash)
 {
     static const char *const kinds[] = {"is running",
                                         "exited with code",
@@ -107,41 +109,59 @@ static void describe_end(char *text, size_t size, const pool_crash *crash)
                                         "crashed with status",
                                         "could not run",
                                         "was lost"};
+    char whole[2 * MPROC_MESSAGE_SIZE];
     const mproc_exit_status *status = &crash->status;
     const char *format =
         status->kind == MPROC_EXIT_CRASHED ? "its worker %s 0x%llx" : "its worker %s %lld";
-    snprintf(text, size, format, kinds[status->kind], (long long)status->code);
+    snprintf(whole, sizeof whole, format, kinds[status->kind], (long long)status->code);
+    if (crash->log[0]) {
+        text_append(whole, sizeof whole, "; its last message: ");
+        text_append(whole, sizeof whole, crash->log);
+    }
+    if (strlen(whole) >= size)
+        text_cut(whole, size - 1);
+    text_copy(text, size, whole);
 }
 
-static void fill_crashed(mproc_pool *pool, failures *list)
+void results_describe_time_out(char *text, size_t size, int timeout_ms)
+{
+    snprintf(text, size, "it ran for longer than %d ms", timeout_ms);
+}
+
+static void fill_ended(const map_call *call, failures *list)
 {
     pools_lock();
-    for (size_t i = 0; i < pool->crash_count; i++) {
-        const pool_crash *crash = &pool->crashes[i];
+    for (size_t i = 0; i < call->work->crash_count; i++) {
+        const pool_crash *crash = &call->work->crashes[i];
         mproc_task_error *error = find(list, crash->index);
         if (!error)
             continue;
         error->pid = crash->pid;
         error->status = crash->status;
-        describe_end(error->message, sizeof error->message, crash);
+        if (error->err == MPROC_ETIMEDOUT)
+            results_describe_time_out(error->message, sizeof error->message, list->job->timeout_ms);
+        else
+            results_describe_end(error->message, sizeof error->message, crash);
     }
     pools_unlock();
 }
 
-static mproc_err deliver_failures(mproc_pool *pool, const pool_job *job,
-                                  const mproc_map_options *options)
+/* *first receives the one with the lowest index, if there is any. */
+static mproc_err deliver_failures(const map_call *call, mproc_task_error *first)
 {
-    mproc_task_error one;
+    const mproc_map_options *options = &call->options;
+    pool_job *job = call->work->job;
     bool own = options->error_capacity != 0;
-    failures list = {.job = job, .errors = own ? options->errors : &one};
+    failures list = {.job = job, .errors = own ? options->errors : first};
     list_failed(&list, own ? options->error_capacity : 1);
     if (list.count) {
-        each_record(pool, job, fill_failed, &list);
-        fill_crashed(pool, &list);
+        records_each(&job->records, fill_failed, &list);
+        fill_ended(call, &list);
+        *first = list.errors[0];
     }
     if (options->error_count)
         *options->error_count = list.count;
-    return list.count ? list.errors[0].err : MPROC_OK;
+    return list.count ? first->err : MPROC_OK;
 }
 
 /* ---- replies of one size ---- */
@@ -211,34 +231,32 @@ static mproc_results *make(size_t count, size_t bytes)
     return NULL;
 }
 
-static mproc_err collect(mproc_pool *pool, const pool_job *job, mproc_results **kept)
+static mproc_err collect(pool_job *job, mproc_results **kept)
 {
     collection all = {.job = job};
-    each_record(pool, job, measure, &all);
+    records_each(&job->records, measure, &all);
     all.into = make(job->count, all.size);
     if (!all.into)
         return MPROC_ENOMEM;
     for (uint64_t i = 0; i < job->count; i++) {
-        unsigned char outcome = atomic_load(&job_outcomes(job)[i]);
-        all.into->entries[i] = (result_entry){.err = outcome == OUTCOME_DONE      ? MPROC_OK
-                                                     : outcome == OUTCOME_CRASHED ? MPROC_ECRASHED
-                                                                                  : MPROC_ENOMEM};
+        unsigned char ended = atomic_load(&job_outcomes(job)[i]);
+        all.into->entries[i] = (result_entry){.err = error_of((outcome)ended)};
     }
     all.size = 0;
-    each_record(pool, job, copy, &all);
+    records_each(&job->records, copy, &all);
     *kept = all.into;
     return MPROC_OK;
 }
 
 /* ---- */
 
-mproc_err results_deliver(mproc_pool *pool, const pool_job *job, const mproc_map_options *options,
-                          void *fixed, mproc_results **kept)
+mproc_err results_deliver(const map_call *call, mproc_task_error *first)
 {
-    mproc_err failure = deliver_failures(pool, job, options);
-    if (fixed)
-        deliver_fixed(job, fixed, failure == MPROC_OK);
-    mproc_err err = kept ? collect(pool, job, kept) : MPROC_OK;
+    pool_job *job = call->work->job;
+    mproc_err failure = deliver_failures(call, first);
+    if (call->results)
+        deliver_fixed(job, call->results, failure == MPROC_OK);
+    mproc_err err = call->kept ? collect(job, call->kept) : MPROC_OK;
     return err ? err : failure;
 }
 

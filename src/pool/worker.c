@@ -1,114 +1,240 @@
 #include "worker.h"
 
-#include <string.h>
-
 #include "../family/family.h"
+#include "../family/log.h"
 #include "../family/park.h"
+#include "../family/trace.h"
+#include "../killpoint.h"
 #include "task.h"
 
+#define TENTH INT64_C(100000000) /* between two looks at the memory in use */
+
+/* This process as a worker. */
+static struct {
+    slot_id self; /* whose data this is: a process that a task has forked is no worker */
+    pool_shared *shared;
+    pool_worker *own;
+    uint32_t index;
+    uint64_t tasks_left;
+    int64_t next_look;
+    bool has_enough; /* it is to end, and a successor takes its place */
+    mproc_task task;
+    void *state;
+    void (*destroy)(void *state);
+} me;
+
+/* ---- finding something to do ---- */
+
 /* After a cut the rest of the victim's work and the cut itself are each worth another thief. */
-static void offer(pool_shared *shared, const pool_worker *own)
+static void offer(uint64_t word)
 {
-    for (uint32_t i = 0; i < shared->worker_count; i++) {
-        if (&shared->workers[i] != own && !atomic_load(&shared->workers[i].busy)) {
-            job_ring_workers(shared, 1);
-            return;
-        }
-    }
-    /* Somebody about to sleep has read the bell before his last look: it must have changed
-     * since. */
-    atomic_fetch_add(&shared->bell, 1);
+    if (range_left(word, job_generation(word)) > 1)
+        job_ring_workers(me.shared, 1);
 }
 
-static pool_worker *richest(pool_shared *shared, const pool_worker *own, uint16_t generation)
+static pool_worker *richest(uint16_t generation)
 {
     pool_worker *best = NULL;
     uint32_t most = 0;
-    for (uint32_t i = 0; i < shared->worker_count; i++) {
-        uint32_t left = range_left(atomic_load(&shared->workers[i].range), generation);
-        if (&shared->workers[i] != own && left > most) {
+    const uint32_t count = atomic_load(&me.shared->worker_count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t left = range_left(atomic_load(&me.shared->workers[i].range), generation);
+        if (i != me.index && left > most) {
             most = left;
-            best = &shared->workers[i];
+            best = &me.shared->workers[i];
         }
     }
     return best;
 }
 
-/* Fills the own, empty range from somebody else's. Between the cut and the store the range is in
- * no word; `busy` says that it may be here. */
-static bool steal(pool_shared *shared, pool_worker *own, uint16_t generation)
+/* From somebody else's range. Between the cut and the store the range is in no word; `busy` says
+ * that it may be here. */
+static bool steal(uint16_t generation)
 {
     pool_worker *victim;
-    while ((victim = richest(shared, own, generation))) {
+    while ((victim = richest(generation))) {
         uint64_t cut;
         if (!range_cut(&victim->range, generation, &cut))
             continue;
-        atomic_store(&own->range, cut);
-        if (range_left(cut, generation) > 1)
-            offer(shared, own);
+        atomic_store(&me.own->range, cut);
+        killpoint();
+        offer(cut);
         return true;
     }
     return false;
 }
 
-static void run_unit(mproc_task *task, uint64_t unit)
+static bool claim(pool_job *job, uint16_t generation)
 {
-    const pool_job *job = task->job;
-    uint64_t end = (unit + 1) * job->unit < job->count ? (unit + 1) * job->unit : job->count;
-    for (uint64_t i = unit * job->unit; i < end; i++)
-        task_run(task, i);
+    const uint32_t shares = 2 * atomic_load(&me.shared->worker_count);
+    const uint32_t most = job->is_lane ? RANGE_BATCH : RANGE_UNITS_MAX;
+    uint64_t claimed;
+    if (!range_claim(&job->rest, generation, shares, most, &claimed))
+        return false;
+    atomic_store(&me.own->range, claimed);
+    killpoint();
+    return true;
 }
 
-static void run_job(pool_shared *shared, pool_worker *own, uint64_t word)
+/* ---- doing it ---- */
+
+/* The memory is looked at now and then: that costs more than many a task. */
+static void look_whether_enough(uint32_t done)
 {
-    const pool_job *job = job_at(word);
-    const uint16_t generation = job_generation(word);
-    mproc_task task;
-    if (atomic_load(&own->serial) != job->serial) {
-        records_reset(&own->records, family.self);
-        atomic_store(&own->serial, job->serial);
+    const uint64_t limit = me.shared->max_memory;
+    me.tasks_left -= done;
+    me.has_enough |= !me.tasks_left || atomic_load_explicit(&me.own->retired, memory_order_relaxed);
+    if (!limit || os_now() < me.next_look)
+        return;
+    me.next_look = os_now() + TENTH;
+    me.has_enough |= os_memory_used() > limit;
+}
+
+static void run_unit(uint64_t unit)
+{
+    const pool_job *job = me.task.job;
+    uint64_t end = (unit + 1) * job->unit < job->count ? (unit + 1) * job->unit : job->count;
+    for (uint64_t i = unit * job->unit; i < end; i++)
+        task_run_item(&me.task, i);
+}
+
+static void run_units(uint16_t generation)
+{
+    const uint32_t most = me.tasks_left < RANGE_BATCH ? (uint32_t)me.tasks_left : RANGE_BATCH;
+    uint32_t unit, count = range_take(&me.own->range, generation, most, &unit);
+    for (uint32_t i = 0; i < count; i++, unit++) {
+        if (!me.task.job->limited)
+            atomic_store_explicit(&me.own->current, (uint64_t)generation << 48 | (unit + 1),
+                                  memory_order_relaxed);
+        run_unit(unit);
     }
-    task_prepare(&task, job, own);
+    look_whether_enough(count);
+}
+
+static void run_cell(uint16_t generation)
+{
+    uint32_t index, count = range_take(&me.own->range, generation, 1, &index);
+    if (count)
+        task_run_cell(&me.task, index);
+    look_whether_enough(count);
+}
+
+static bool goes_on(const pool_job *job)
+{
+    return !me.has_enough && !atomic_load_explicit(&job->canceled, memory_order_relaxed);
+}
+
+/* Whether there was anything to do. */
+static bool run_job(uint64_t word)
+{
+    pool_job *job = job_at(word);
+    const uint16_t generation = job_generation(word);
+    bool any = false;
+    task_prepare(&me.task, word);
     do {
-        uint32_t unit, count;
-        while ((count = range_take(&own->range, generation, &unit))) {
-            for (; count; count--, unit++) {
-                atomic_store_explicit(&own->current, (uint64_t)generation << 48 | (unit + 1),
-                                      memory_order_relaxed);
-                run_unit(&task, unit);
-            }
+        while (goes_on(job) && range_left(atomic_load(&me.own->range), generation)) {
+            if (job->is_lane)
+                run_cell(generation);
+            else
+                run_units(generation);
+            any = true;
         }
-    } while (steal(shared, own, generation));
+    } while (goes_on(job) && (claim(job, generation) || steal(generation)));
+    return any;
+}
+
+/* Quiet as well: to hand out lost items, the pool waits until nobody is busy. */
+static void tell_pool(uint64_t word, bool settled, bool notifies)
+{
+    if (!settled && !job_is_quiet(me.shared, word))
+        return;
+    job_ring_pool(me.shared);
+    if (notifies)
+        job_ring_thread(me.shared);
 }
 
 /* Announce, then look again: the pool takes the job word away before it looks who is busy with
  * it, and frees the job when nobody is. */
-static void look_at_job(pool_shared *shared, pool_worker *own, uint64_t word)
+static bool look_at_job(uint64_t word)
 {
-    bool settled = false;
-    atomic_store(&own->busy, word);
-    if (atomic_load(&shared->job) == word) {
-        run_job(shared, own, word);
-        settled = job_is_settled(shared, word);
+    const pool_job *job = job_at(word);
+    bool any = false, is_map = true, settled = false, notifies = true;
+    atomic_store(&me.own->busy, word);
+    killpoint();
+    if (job_is_published(me.shared, word)) {
+        any = run_job(word);
+        is_map = !job->is_lane;
+        notifies = job->notifies;
+        settled = is_map && job_is_settled(me.shared, word);
     }
-    atomic_store(&own->busy, 0);
-    /* Quiet as well: to hand out lost items, the pool waits until nobody is busy. */
-    if (settled || job_is_quiet(shared, word))
-        job_ring_pool(shared);
+    atomic_store(&me.own->busy, 0);
+    killpoint();
+    if (is_map)
+        tell_pool(word, settled, notifies);
+    return any;
 }
 
-static void serve(pool_shared *shared, pool_worker *own)
+/* What a predecessor has left in the range comes first: nobody may write over it. */
+static bool look_at_own_range(void)
 {
-    for (;;) {
-        uint32_t bell = atomic_load(&shared->bell);
-        uint64_t word = atomic_load(&shared->job);
-        if (word)
-            look_at_job(shared, own, word);
-        else if (atomic_load(&shared->closing))
+    uint64_t own = atomic_load(&me.own->range), word;
+    if (!range_left(own, job_generation(own)))
+        return false;
+    uint32_t i = 0;
+    while (i < JOBS_MOST && atomic_load(&me.shared->jobs[i]))
+        i++;
+    while (i--) { /* downwards, as they move: none is missed */
+        word = atomic_load(&me.shared->jobs[i]);
+        if (word && job_generation(word) == job_generation(own))
+            return look_at_job(word);
+    }
+    return false;
+}
+
+static bool look_at_jobs(void)
+{
+    uint64_t word;
+    bool any = look_at_own_range();
+    for (uint32_t i = 0;
+         !me.has_enough && i < JOBS_MOST && (word = atomic_load(&me.shared->jobs[i])); i++)
+        any |= look_at_job(word);
+    return any;
+}
+
+/* ---- waiting for it ---- */
+
+/* Who rings looks for the sleeping after it has published: so they look once more after they have
+ * said that they sleep. */
+static void sleep_until_rung(uint32_t bell)
+{
+    _Atomic uint64_t *asleep = &me.shared->asleep[me.index / 64];
+    const uint64_t bit = UINT64_C(1) << me.index % 64;
+    atomic_fetch_or(asleep, bit);
+    killpoint();
+    if (!look_at_jobs() && !me.has_enough && !atomic_load(&me.shared->closing) &&
+        !atomic_load(&me.own->retired)) {
+        if (atomic_load(&me.shared->draining))
+            job_ring_thread(me.shared);
+        trace_flush();
+        park(&me.shared->bell, bell, OS_FOREVER, family.self);
+    }
+    atomic_fetch_and(asleep, ~bit);
+    killpoint();
+}
+
+static void serve(void)
+{
+    while (!me.has_enough && !atomic_load(&me.own->retired)) {
+        uint32_t bell = atomic_load(&me.shared->bell);
+        if (look_at_jobs())
+            continue;
+        if (atomic_load(&me.shared->closing))
             return;
-        park(&shared->bell, bell, OS_FOREVER, family.self);
+        sleep_until_rung(bell);
     }
 }
+
+/* ---- its life ---- */
 
 static bool initialize(worker_args *args)
 {
@@ -125,13 +251,46 @@ int worker_main(void *data, size_t size)
 {
     (void)size;
     worker_args *args = data;
-    pool_shared *shared = arena_at(args->shared);
-    pool_worker *own = &shared->workers[args->index];
+    me.self = family.self;
+    me.shared = arena_at(args->shared);
+    me.own = &me.shared->workers[args->index];
+    me.index = args->index;
+    log_keep_in(me.own->log, sizeof me.own->log);
+    me.tasks_left = me.shared->max_tasks ? me.shared->max_tasks : UINT64_MAX;
+    me.task = (mproc_task){.shared = me.shared, .own = me.own, .worker = me.index};
     os_ignore_interrupt();
     if (!initialize(args))
         return WORKER_INITIALIZER_FAILED;
-    atomic_store(&own->ready, 1);
-    serve(shared, own);
-    records_free(&own->records, family.self);
+    atomic_store(&me.own->ready, 1);
+    killpoint();
+    serve();
+    mproc_worker_set_state(NULL, NULL);
     return 0;
+}
+
+static bool is_worker(void)
+{
+    return me.self && me.self == family.self;
+}
+
+int mproc_worker_index(void)
+{
+    return is_worker() ? (int)me.index : -1;
+}
+
+mproc_err mproc_worker_set_state(void *state, void (*destroy)(void *state))
+{
+    void *before = me.state;
+    if (!is_worker())
+        return MPROC_ESTATE;
+    me.state = state;
+    if (me.destroy && before && before != state)
+        me.destroy(before);
+    me.destroy = destroy;
+    return MPROC_OK;
+}
+
+void *mproc_worker_state(void)
+{
+    return is_worker() ? me.state : NULL;
 }

@@ -2,8 +2,6 @@
 #ifndef MPROC_POOL_WORKER_H
 #define MPROC_POOL_WORKER_H
 
-#include <mproc/pool.h>
-
 #include "job.h"
 
 /* A worker's start arguments. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #if POSIX_LINUX
@@ -229,3 +230,35 @@ uint64_t os_memory_limit(void)
     uint64_t group_limit = least_of("memory", memory_maximum);
     return group_limit < machine ? group_limit : machine;
 }
+
+#if POSIX_LINUX
+
+/* statm: total, resident and shared pages; what is shared counts for nobody. */
+uint64_t os_memory_used(void)
+{
+    unsigned long long total, resident, shared;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    int read = fscanf(file, "%llu %llu %llu", &total, &resident, &shared);
+    fclose(file);
+    return read == 3 && resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
+                                          : 0;
+}
+
+#else
+
+/* The most that it ever was: there is no call for the present on all of these systems. */
+uint64_t os_memory_used(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage))
+        return 0;
+#if defined(__APPLE__)
+    return (uint64_t)usage.ru_maxrss;
+#else
+    return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+#endif

@@ -1,6 +1,8 @@
 #include "win32.h"
 
 #include <bcrypt.h>
+#define PSAPI_VERSION 2 /* in kernel32 */
+#include <psapi.h>
 
 /* Windows 10; missing in MinGW's headers. The maximum is the upper half of the word. */
 #define MIN_MAX_RATE 0x10
@@ -78,4 +80,13 @@ uint64_t os_memory_limit(void)
         job.ProcessMemoryLimit < least)
         least = job.ProcessMemoryLimit;
     return least;
+}
+
+uint64_t os_memory_used(void)
+{
+    PROCESS_MEMORY_COUNTERS_EX counters = {.cb = sizeof counters};
+    if (!GetProcessMemoryInfo(GetCurrentProcess(), (PROCESS_MEMORY_COUNTERS *)&counters,
+                              sizeof counters))
+        return 0;
+    return counters.PrivateUsage;
 }

@@ -168,7 +168,7 @@ static void close_at_any_moment_neither_loses_a_reply_nor_hangs(void **state)
         mapping call = {.pool = new_pool(2), .function = echo, .spans = spans, .count = COUNT};
         host_thread *thread = host_thread_start(map_in_thread, &call);
         assert_non_null(thread);
-        double until = host_seconds() + (round % 30) * 0.0001;
+        double until = host_seconds() + (round % 30) * 0.0005;
         while (host_seconds() < until) {
         }
         assert_int_equal(mproc_pool_close(call.pool), MPROC_OK);

@@ -18,11 +18,11 @@ static void a_range_gives_its_units_in_their_order(void **state)
     uint32_t unit;
     for (uint32_t i = 100; i < 105; i++) {
         assert_int_equal(range_left(word, 7), 105 - i);
-        assert_int_equal(range_take(&word, 7, &unit), 1);
+        assert_int_equal(range_take(&word, 7, RANGE_BATCH, &unit), 1);
         assert_int_equal(unit, i);
     }
     assert_int_equal(range_left(word, 7), 0);
-    assert_int_equal(range_take(&word, 7, &unit), 0);
+    assert_int_equal(range_take(&word, 7, RANGE_BATCH, &unit), 0);
 }
 
 static void a_long_range_gives_several_units_at_a_time_but_never_many(void **state)
@@ -31,7 +31,7 @@ static void a_long_range_gives_several_units_at_a_time_but_never_many(void **sta
     const uint32_t end = 5000;
     range_word word = range_make(7, 0, end);
     uint32_t unit, count, next = 0;
-    while ((count = range_take(&word, 7, &unit)) != 0) {
+    while ((count = range_take(&word, 7, RANGE_BATCH, &unit)) != 0) {
         assert_int_equal(unit, next);
         assert_true(count == 1 || (count <= RANGE_BATCH && count <= (end - next) / RANGE_SHARE));
         next += count;
@@ -49,9 +49,9 @@ static void the_largest_range_fits(void **state)
     assert_true(range_cut(&word, UINT16_MAX, &cut));
     assert_int_equal(range_left(word, UINT16_MAX) + range_left(cut, UINT16_MAX), RANGE_UNITS_MAX);
     word = range_make(UINT16_MAX, RANGE_UNITS_MAX - 1, RANGE_UNITS_MAX);
-    assert_int_equal(range_take(&word, UINT16_MAX, &unit), 1);
+    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &unit), 1);
     assert_int_equal(unit, RANGE_UNITS_MAX - 1);
-    assert_int_equal(range_take(&word, UINT16_MAX, &unit), 0);
+    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &unit), 0);
     assert_false(range_cut(&word, UINT16_MAX, &cut));
 }
 
@@ -69,6 +69,39 @@ static void a_thief_cuts_the_upper_half_or_the_last_unit(void **state)
     }
 }
 
+static void a_claim_takes_a_share_off_the_front(void **state)
+{
+    (void)state;
+    range_word rest = range_make(3, 100, 1100);
+    uint64_t claimed;
+    assert_true(range_claim(&rest, 3, 4, 1000000, &claimed));
+    assert_int_equal(claimed, range_make(3, 100, 350));
+    assert_int_equal(rest, range_make(3, 350, 1100));
+    assert_true(range_claim(&rest, 3, 4, 16, &claimed));
+    assert_int_equal(claimed, range_make(3, 350, 366));
+    for (uint32_t first = 366; first < 1100; first = range_end(claimed)) {
+        assert_true(range_claim(&rest, 3, 100000, 16, &claimed));
+        assert_int_equal(claimed, range_make(3, first, first + 1));
+    }
+    assert_false(range_claim(&rest, 3, 4, 16, &claimed));
+    assert_false(range_claim(&rest, 4, 4, 16, &claimed));
+}
+
+static void what_is_appended_can_be_claimed(void **state)
+{
+    (void)state;
+    range_word rest = range_make(9, 0, 0);
+    uint64_t claimed;
+    assert_false(range_claim(&rest, 9, 2, 16, &claimed));
+    range_append(&rest);
+    range_append(&rest);
+    assert_int_equal(range_left(rest, 9), 2);
+    assert_true(range_claim(&rest, 9, 1, 16, &claimed));
+    assert_int_equal(claimed, range_make(9, 0, 2));
+    range_append(&rest);
+    assert_int_equal(rest, range_make(9, 2, 3));
+}
+
 static void nothing_is_taken_of_another_generation(void **state)
 {
     (void)state;
@@ -78,7 +111,7 @@ static void nothing_is_taken_of_another_generation(void **state)
     uint32_t unit = 5678;
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(range_left(word, others[i]), 0);
-        assert_int_equal(range_take(&word, others[i], &unit), 0);
+        assert_int_equal(range_take(&word, others[i], RANGE_BATCH, &unit), 0);
         assert_false(range_cut(&word, others[i], &cut));
     }
     assert_int_equal(word, range_make(5, 0, 50));
@@ -123,7 +156,7 @@ static void work(void *argument)
     const int64_t end = os_now() + INT64_C(60000000000); /* a lost unit must not look like work */
     while (atomic_load_explicit(&left, memory_order_relaxed) && os_now() < end) {
         uint32_t first, count, mine = 0;
-        while ((count = range_take(&words[self->index], now, &first)) != 0) {
+        while ((count = range_take(&words[self->index], now, RANGE_BATCH, &first)) != 0) {
             for (uint32_t i = first; i < first + count; i++)
                 self->doubles += atomic_fetch_add_explicit(&taken[i], 1, memory_order_relaxed) != 0;
             mine += count;
@@ -180,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_long_range_gives_several_units_at_a_time_but_never_many),
         cmocka_unit_test(the_largest_range_fits),
         cmocka_unit_test(a_thief_cuts_the_upper_half_or_the_last_unit),
+        cmocka_unit_test(a_claim_takes_a_share_off_the_front),
+        cmocka_unit_test(what_is_appended_can_be_claimed),
         cmocka_unit_test(nothing_is_taken_of_another_generation),
         cmocka_unit_test(each_unit_is_taken_once_whoever_steals),
     };
