@@ -39,7 +39,8 @@ typedef struct mproc_waitable {
  * a negative time-out other than MPROC_FOREVER, nothing to wait for without a time-out;
  * MPROC_ENOTHELD: a connection that this process does not hold; MPROC_EACCES: one that only writes;
  * MPROC_ESTATE: a process that has not been started, or of another process; MPROC_EINTR: see
- * mproc_options.interruptible; MPROC_EAGAIN: no descriptors left; MPROC_ENOMEM.
+ * mproc_options.interruptible; MPROC_EAGAIN: no descriptors left; MPROC_ENOMEM,
+ * MPROC_EOS; MPROC_ESTATE also after a raw fork, and MPROC_EGUARD.
  * **Threads**: safe. The first wait for queues together with other things starts a thread.
  * *Like* `multiprocessing.connection.wait(object_list, timeout)`. */
 MPROC_API mproc_err mproc_wait(mproc_waitable *items, size_t count, size_t *ready, int timeout_ms);

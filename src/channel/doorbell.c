@@ -22,12 +22,17 @@ static void answer_the_door(void *unused)
     const os_part part[2] = {{"", 1}, {NULL, 0}};
     for (uint32_t seen = bell.seen;;) {
         park(rung, seen, OS_FOREVER, family.self);
-        if (atomic_load(rung) == seen)
-            continue;
-        seen = atomic_load(rung);
+        const uint32_t now = atomic_load(rung);
         size_t done;
-        if (!atomic_exchange(&bell.rung, true))
-            os_channel_write(&bell.ring, part, OS_NO_HANDLE, &done, OS_FOREVER);
+        if (now == seen)
+            continue;
+        if (atomic_exchange(&bell.rung, true) ||
+            !os_channel_write(&bell.ring, part, OS_NO_HANDLE, &done, OS_FOREVER)) {
+            seen = now;
+        } else { /* once more */
+            atomic_store(&bell.rung, false);
+            os_yield();
+        }
     }
 }
 

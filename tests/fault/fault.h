@@ -31,7 +31,7 @@ typedef struct scenario {
 } scenario;
 
 extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[], sync_scenarios[],
-    data_scenarios[];
+    data_scenarios[], connection_scenarios[];
 
 /* ---- for scenarios ---- */
 

@@ -8,7 +8,7 @@
 enum { LIMIT = 60000, MOST_CALLS = 2000, MOST_FAILURES = 3, MOST_SCENARIOS = 64 };
 
 static const scenario *const groups[] = {process_scenarios, pool_scenarios, memory_scenarios,
-                                         sync_scenarios, data_scenarios};
+                                         sync_scenarios,    data_scenarios, connection_scenarios};
 
 const scenario *find_scenario(const char *name)
 {

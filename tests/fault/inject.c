@@ -225,6 +225,51 @@ FALLIBLE(os_file_write, (os_handle file, uint64_t at, const void *bytes, size_t 
          (file, at, bytes, size), MPROC_ENOMEM, MPROC_EOS)
 FALLIBLE(os_file_truncate, (os_handle file, uint64_t size), (file, size), MPROC_EOS)
 
+FALLIBLE(os_channel_pair, (os_handle ends[2], bool duplex), (ends, duplex), MPROC_EAGAIN,
+         MPROC_ENOMEM, MPROC_EOS)
+FALLIBLE(os_channel_open, (os_channel * channel, os_handle handle), (channel, handle), MPROC_ENOMEM,
+         MPROC_EOS)
+FALLIBLE(os_channel_read,
+         (os_channel * channel, void *bytes, size_t size, size_t *got, os_handle *passed,
+          int64_t deadline),
+         (channel, bytes, size, got, passed, deadline), MPROC_EAGAIN, MPROC_ENOMEM, MPROC_EINTR,
+         MPROC_EOS)
+FALLIBLE(os_wait_ready, (os_wait_item * items, size_t count, int64_t deadline),
+         (items, count, deadline), MPROC_ENOMEM, MPROC_EINTR)
+FALLIBLE(os_handle_offer, (os_handle handle, uint64_t *word), (handle, word), MPROC_EAGAIN,
+         MPROC_ENOMEM, MPROC_EOS)
+
+mproc_err REAL(os_channel_write)(os_channel *channel, const os_part parts[2], os_handle attached,
+                                 size_t *done, int64_t deadline);
+mproc_err WRAP(os_channel_write)(os_channel *channel, const os_part parts[2], os_handle attached,
+                                 size_t *done, int64_t deadline);
+mproc_err WRAP(os_channel_write)(os_channel *channel, const os_part parts[2], os_handle attached,
+                                 size_t *done, int64_t deadline)
+{
+    static const mproc_err errors[] = {MPROC_ENOMEM, MPROC_EINTR, MPROC_EOS};
+    mproc_err err;
+    *done = 0;
+    return fails("os_channel_write", errors, 3, &err)
+               ? err
+               : REAL(os_channel_write)(channel, parts, attached, done, deadline);
+}
+
+/* What was attached is taken over even so; where nothing can be, the offer stays. */
+mproc_err REAL(os_handle_accept)(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
+                                 os_handle *handle);
+mproc_err WRAP(os_handle_accept)(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
+                                 os_handle *handle);
+mproc_err WRAP(os_handle_accept)(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
+                                 os_handle *handle)
+{
+    static const mproc_err attached_error = MPROC_EBROKEN, error = MPROC_EAGAIN;
+    mproc_err err;
+    if (!fails("os_handle_accept", os_can_attach ? &attached_error : &error, 1, &err))
+        return REAL(os_handle_accept)(pid, born, word, attached, handle);
+    os_handle_close(attached);
+    return err;
+}
+
 /* Waits that may end for no reason, but neither beyond their deadline nor without end. */
 static bool wakes(const char *function, int64_t deadline, mproc_err *err)
 {
