@@ -135,7 +135,7 @@ static outcome record_failure(mproc_task *task, int code)
     failure->index = task->index;
     failure->err = task->err;
     failure->code = code;
-    failure->pid = os_getpid();
+    failure->pid = task->pid;
     memcpy(failure->bytes, task->message, size);
     records_commit(&task->writer, failure);
     return OUTCOME_FAILED;
@@ -270,7 +270,7 @@ void task_run_cell(mproc_task *task, uint64_t index)
         task->input = cell->input ? arena_at(cell->input) : cell->small_input;
         task->wants_reply = true;
         task->result_size = 0;
-        cell->pid = os_getpid();
+        cell->pid = task->pid;
         int code = call(task);
         if (task->err)
             fail_cell(task, code);

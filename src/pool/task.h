@@ -10,6 +10,7 @@ struct mproc_task {
     pool_shared *shared;
     pool_worker *own;
     uint32_t worker;
+    int64_t pid;
     /* The same for all items of a job. */
     pool_job *job;
     uint16_t generation;

@@ -3,6 +3,7 @@
 #include "../family/family.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/spin.h"
 #include "../family/trace.h"
 #include "../killpoint.h"
 #include "task.h"
@@ -222,11 +223,22 @@ static void sleep_until_rung(uint32_t bell)
     killpoint();
 }
 
+static bool spin_for_jobs(void)
+{
+    spin looking = spin_begin();
+    bool any;
+    do
+        any = look_at_jobs();
+    while (!any && spin_once(&looking));
+    spin_end(&looking, any);
+    return any;
+}
+
 static void serve(void)
 {
     while (!me.has_enough && !atomic_load(&me.own->retired)) {
         uint32_t bell = atomic_load(&me.shared->bell);
-        if (look_at_jobs())
+        if (spin_for_jobs())
             continue;
         if (atomic_load(&me.shared->closing))
             return;
@@ -257,7 +269,8 @@ int worker_main(void *data, size_t size)
     me.index = args->index;
     log_keep_in(me.own->log, sizeof me.own->log);
     me.tasks_left = me.shared->max_tasks ? me.shared->max_tasks : UINT64_MAX;
-    me.task = (mproc_task){.shared = me.shared, .own = me.own, .worker = me.index};
+    me.task =
+        (mproc_task){.shared = me.shared, .own = me.own, .worker = me.index, .pid = os_getpid()};
     os_ignore_interrupt();
     if (!initialize(args))
         return WORKER_INITIALIZER_FAILED;
