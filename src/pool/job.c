@@ -27,23 +27,44 @@ bool job_is_published(const pool_shared *shared, uint64_t word)
     return false;
 }
 
-static bool anybody_sleeps(const pool_shared *shared)
+static void ring(pool_worker *worker)
 {
-    const uint32_t count = atomic_load(&shared->worker_count);
-    for (uint32_t i = 0; i < count; i += 64) {
-        if (atomic_load(&shared->asleep[i / 64]))
-            return true;
+    atomic_fetch_add(&worker->bell, 1);
+    killpoint();
+    unpark(&worker->bell, 1);
+}
+
+/* Who takes the bit away has to ring: each sleeper is rung once, and not again before it has run. */
+static bool take_sleeper(_Atomic uint64_t *asleep, uint32_t *bit)
+{
+    uint64_t bits = atomic_load(asleep);
+    while (bits) {
+        const uint64_t lowest = bits & (~bits + 1);
+        if (!atomic_compare_exchange_weak(asleep, &bits, bits & ~lowest))
+            continue;
+        killpoint();
+        for (*bit = 0; lowest >> *bit != 1;)
+            ++*bit;
+        return true;
     }
     return false;
 }
 
 void job_ring_workers(pool_shared *shared, uint32_t count)
 {
-    if (!anybody_sleeps(shared))
-        return;
-    atomic_fetch_add(&shared->bell, 1);
-    killpoint();
-    unpark(&shared->bell, count);
+    const uint32_t workers = atomic_load(&shared->worker_count);
+    for (uint32_t i = 0; i < workers; i += 64) {
+        uint32_t bit;
+        for (; count && take_sleeper(&shared->asleep[i / 64], &bit); count--)
+            ring(&shared->workers[i + bit]);
+    }
+}
+
+void job_ring_all(pool_shared *shared)
+{
+    const uint32_t workers = atomic_load(&shared->worker_count);
+    for (uint32_t i = 0; i < workers; i++)
+        ring(&shared->workers[i]);
 }
 
 void job_ring_pool(pool_shared *shared)

@@ -132,6 +132,7 @@ typedef struct pool_worker {
     /* The job word that it is looking at, 0 when it is not: it may read the job and hold a range
      * that is in no word. */
     _Alignas(128) _Atomic uint64_t busy;
+    _Atomic uint32_t bell;    /* it sleeps on it */
     _Atomic uint32_t ready;   /* its initializer has succeeded */
     _Atomic uint32_t retired; /* it is one too many */
     _Atomic uint32_t doomed;  /* those that wait to be killed sleep on it; it never changes */
@@ -153,14 +154,14 @@ typedef struct pool_shared {
     _Atomic uint32_t draining;     /* workers tell the pool's thread when they find nothing to do */
     /* When the pool's thread wakes by itself: who begins something that ends before rings it. */
     _Atomic int64_t next_look;
-    _Alignas(128) _Atomic uint32_t bell; /* the workers sleep on it */
-    _Atomic uint64_t asleep[WORKERS_MOST / 64];
+    /* Whose bit is set sleeps, or is about to, and has not been rung. */
+    _Alignas(128) _Atomic uint64_t asleep[WORKERS_MOST / 64];
     _Alignas(128) _Atomic uint32_t settled; /* threads of the pool's process sleep on it */
     _Atomic uint32_t harvesting;            /* somebody waits for any of several cells */
     _Alignas(128) _Atomic uint32_t alarm;   /* the pool's own thread sleeps on it */
     _Atomic uint32_t alarm_awaited;
-    /* generation << 48 | offset, without gaps, the oldest first. Taking one out moves the others:
-     * who looks meanwhile may miss one, but then the bell has changed. */
+    /* generation << 48 | offset, without gaps, the oldest first. Taking one out moves the others: who
+     * looks meanwhile may miss one, but is rung. */
     _Alignas(128) _Atomic uint64_t jobs[JOBS_MOST];
     pool_worker workers[];
 } pool_shared;
@@ -169,8 +170,10 @@ uint16_t job_generation(uint64_t word);
 pool_job *job_at(uint64_t word);
 bool job_is_published(const pool_shared *shared, uint64_t word);
 
-/* Wakes workers, if any sleep. After the store that gives them something to do. */
+/* Wakes so many workers, if any sleep. After the store that gives them something to do. */
 void job_ring_workers(pool_shared *shared, uint32_t count);
+/* Also those that somebody was about to ring when he was killed. */
+void job_ring_all(pool_shared *shared);
 void job_ring_pool(pool_shared *shared);
 /* The pool's thread, if it sleeps. */
 void job_ring_thread(pool_shared *shared);

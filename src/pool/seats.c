@@ -173,7 +173,7 @@ static void ended(void *context, mproc_process *process)
     pools_lock();
     if (err && !pool->terminated && pool->hooks_left == 1) /* the others take over its work */
         pool_break(pool, mproc_strerror(err));
-    job_ring_workers(pool->shared, UINT32_MAX); /* it may have been woken in their stead */
+    job_ring_all(pool->shared); /* it may have been rung, or about to ring one of them */
     job_ring_pool(pool->shared);
     job_ring_thread(pool->shared);
     pool->hooks_left--; /* the pool may be gone as soon as the lock is open */

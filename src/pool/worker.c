@@ -217,7 +217,7 @@ static void sleep_until_rung(uint32_t bell)
         if (atomic_load(&me.shared->draining))
             job_ring_thread(me.shared);
         trace_flush();
-        park(&me.shared->bell, bell, OS_FOREVER, family.self);
+        park(&me.own->bell, bell, OS_FOREVER, family.self);
     }
     atomic_fetch_and(asleep, ~bit);
     killpoint();
@@ -237,7 +237,7 @@ static bool spin_for_jobs(void)
 static void serve(void)
 {
     while (!me.has_enough && !atomic_load(&me.own->retired)) {
-        uint32_t bell = atomic_load(&me.shared->bell);
+        uint32_t bell = atomic_load(&me.own->bell);
         if (spin_for_jobs())
             continue;
         if (atomic_load(&me.shared->closing))
