@@ -532,6 +532,7 @@
 #define job_is_settled mproc__job_is_settled
 #define job_outcomes mproc__job_outcomes
 #define job_progress mproc__job_progress
+#define job_ring_all mproc__job_ring_all
 #define job_ring_pool mproc__job_ring_pool
 #define job_ring_thread mproc__job_ring_thread
 #define job_ring_workers mproc__job_ring_workers
