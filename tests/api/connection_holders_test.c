@@ -268,7 +268,7 @@ static void without_handles_a_start_says_so_and_keeps_nothing(void **state)
     (void)state;
     if (host_is_windows)
         skip();
-    const result *done = run_role("run_out_of_handles", NULL, NULL);
+    const run_result *done = run_role("run_out_of_handles", NULL, NULL);
     if (done->code)
         print_message("%s", done->output);
     assert_int_equal(done->code, 0);

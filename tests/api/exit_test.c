@@ -114,7 +114,7 @@ static void program_ends_its_daemons_at_exit(void **state)
 {
     (void)state;
     note started = new_note("started"), go = new_note("go");
-    const result *ran = run_role("leave_daemon_running", started.path, go.path);
+    const run_result *ran = run_role("leave_daemon_running", started.path, go.path);
     assert_int_equal(ran->code, 6);
     long long pid = await_number(&started);
     assert_true(pid > 0);
@@ -140,7 +140,7 @@ static void daemon_that_ignores_its_termination_is_killed(void **state)
 {
     (void)state;
     note started = new_note("started"), go = new_note("go");
-    const result *ran = run_role("leave_deaf_daemon_running", started.path, go.path);
+    const run_result *ran = run_role("leave_deaf_daemon_running", started.path, go.path);
     assert_int_equal(ran->code, 6);
     long long pid = await_number(&started);
     assert_true(pid > 0);
@@ -178,7 +178,7 @@ static void child_joins_its_own_children_before_it_ends(void **state)
 {
     (void)state;
     note started = new_note("started"), go = new_note("go");
-    const result *ran = run_role("leave_grandchild_running", started.path, go.path);
+    const run_result *ran = run_role("leave_grandchild_running", started.path, go.path);
     assert_int_equal(ran->code, 0);
     drop_note(&started);
     drop_note(&go);
@@ -216,7 +216,7 @@ static void output_before_exit_in_a_target_is_complete(void **state)
 {
     (void)state;
     static char expected[LINES * 8];
-    const result *ran = run_role("print_in_child", NULL, NULL);
+    const run_result *ran = run_role("print_in_child", NULL, NULL);
     size_t length = (size_t)snprintf(expected, sizeof expected, "<");
     for (int i = 0; i < LINES; i++)
         length += (size_t)snprintf(expected + length, sizeof expected - length, "%d,", i);
@@ -251,7 +251,7 @@ static int register_handler(int argc, char **argv)
 static void handlers_of_the_parent_run_once(void **state)
 {
     (void)state;
-    const result *ran = run_role("register_handler", NULL, NULL);
+    const run_result *ran = run_role("register_handler", NULL, NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "handler of the first process\n");
 }
@@ -285,7 +285,7 @@ static void start_after_the_end_is_refused(void **state)
 {
     (void)state;
     host_set_variable("MPROC_TEST_STARTS_AT_EXIT", "1");
-    const result *ran = run_role("end_and_start", NULL, NULL);
+    const run_result *ran = run_role("end_and_start", NULL, NULL);
     host_set_variable("MPROC_TEST_STARTS_AT_EXIT", NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "handler\n");

@@ -23,7 +23,7 @@ static void program_without_guard_is_told_what_to_add(void **state)
     char lines[256];
     note notes = new_note("mains");
     const char *const arguments[] = {method_name(), notes.path, NULL};
-    const result *ran = run_command(
+    const run_result *ran = run_command(
         &(host_command){.program = getenv("MPROC_TEST_NO_GUARD"), .arguments = arguments});
     read_file(notes.path, lines, sizeof lines);
     drop_note(&notes);
@@ -44,7 +44,8 @@ static void child_past_the_guard_starts_nothing(void **state)
     char lines[1024];
     note notes = new_note("mains");
     host_set_variable("MPROC_TEST_NOTES", notes.path);
-    const result *ran = run_command(&(host_command){.program = getenv("MPROC_TEST_LATE_GUARD")});
+    const run_result *ran =
+        run_command(&(host_command){.program = getenv("MPROC_TEST_LATE_GUARD")});
     host_set_variable("MPROC_TEST_NOTES", NULL);
     read_file(notes.path, lines, sizeof lines);
     drop_note(&notes);

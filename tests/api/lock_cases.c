@@ -677,7 +677,7 @@ static void a_full_arena_is_an_error_and_works_again_after_destructions(void **s
 {
     (void)state;
     host_set_variable("MPROC_ARENA_SIZE", "16M");
-    const result *ran = run_role("fill_arena", tested == PLAIN ? "0" : "1", NULL);
+    const run_result *ran = run_role("fill_arena", tested == PLAIN ? "0" : "1", NULL);
     host_set_variable("MPROC_ARENA_SIZE", NULL);
     assert_int_equal(ran->code, 0);
 }

@@ -127,7 +127,7 @@ static const role roles[] = {{"log_at", log_at},
 
 /* ---- the tests ---- */
 
-static bool says(const result *ran, const char *level, const char *process, const char *text)
+static bool says(const run_result *ran, const char *level, const char *process, const char *text)
 {
     char line[200];
     snprintf(line, sizeof line, "[%s/%s] %s\n", level, process, text);
@@ -141,7 +141,7 @@ static void level_lets_messages_through(void **state)
     for (int level = MPROC_LOG_DEBUG; level <= MPROC_LOG_OFF; level++) {
         char argument[16];
         snprintf(argument, sizeof argument, "%d", level);
-        const result *ran = run_role("log_at", argument, NULL);
+        const run_result *ran = run_role("log_at", argument, NULL);
         assert_int_equal(ran->code, 0);
         for (int of = MPROC_LOG_DEBUG; of <= MPROC_LOG_ERROR; of++) {
             assert_int_equal(says(ran, names[of], "MainProcess", "of the parent"), of >= level);
@@ -153,7 +153,7 @@ static void level_lets_messages_through(void **state)
 static void nothing_is_logged_unless_asked(void **state)
 {
     (void)state;
-    const result *ran = run_role("log_at", "-", NULL);
+    const run_result *ran = run_role("log_at", "-", NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "");
 }
@@ -161,7 +161,7 @@ static void nothing_is_logged_unless_asked(void **state)
 static void what_is_no_level_is_refused(void **state)
 {
     (void)state;
-    const result *ran = run_role("log_badly", NULL, NULL);
+    const run_result *ran = run_role("log_badly", NULL, NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "");
 }
@@ -172,7 +172,7 @@ static void long_message_is_cut_at_a_character(void **state)
     const char *const heads[] = {"", "x", "xx"};
     for (size_t i = 0; i < COUNT_OF(heads); i++) {
         const char *const arguments[] = {"--role", "log_long", heads[i], NULL};
-        const result *ran = run_command(&(host_command){.arguments = arguments});
+        const run_result *ran = run_command(&(host_command){.arguments = arguments});
         assert_int_equal(ran->code, 0);
         char prefix[60];
         int length = snprintf(prefix, sizeof prefix, "[INFO/MainProcess] %s", heads[i]);

@@ -131,7 +131,7 @@ static int run_out_of_descriptors(int argc, char **argv)
 static void no_descriptor_left_is_told_and_the_next_start_works(void **state)
 {
     (void)state;
-    const result *ran = run_role("run_out_of_descriptors", NULL, NULL);
+    const run_result *ran = run_role("run_out_of_descriptors", NULL, NULL);
     if (ran->code == CANNOT)
         skip();
     if (ran->code)
@@ -294,7 +294,7 @@ static void set_uid_program_is_nobodys_child(void **state)
     note copy = copy_of_this_program(04755);
     bool possible = !getuid() && !statvfs(copy.path, &mount) && !(mount.f_flag & ST_NOSUID) &&
                     run_role("become_nobody", copy.path, NULL)->code == 0;
-    const result *ran = run_role("become_nobody", copy.path, "forged");
+    const run_result *ran = run_role("become_nobody", copy.path, "forged");
     drop_note(&copy);
     if (!possible)
         skip();

@@ -230,7 +230,7 @@ static void target_in_a_library_that_both_load_runs(void **state)
     if (!plugin() || !host_load(plugin(), "plugin_answer"))
         skip();
     host_set_variable("MPROC_TEST_LOADS_PLUGIN", "1");
-    const result *ran = run_role("start_from_plugin", NULL, NULL);
+    const run_result *ran = run_role("start_from_plugin", NULL, NULL);
     host_set_variable("MPROC_TEST_LOADS_PLUGIN", NULL);
     assert_int_equal(ran->code, 65);
 }
@@ -294,7 +294,7 @@ static void forged_private_argument_is_refused(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(forged); i++) {
         const char *const arguments[] = {forged[i], "--role", "say_main", NULL};
-        const result *ran = run_command(&(host_command){.arguments = arguments});
+        const run_result *ran = run_command(&(host_command){.arguments = arguments});
         assert_int_equal(ran->code, 255);
         assert_null(strstr(ran->output, "main runs"));
         assert_non_null(strstr(ran->output, "private argument"));
@@ -312,7 +312,7 @@ static int say_main(int argc, char **argv)
 static void private_argument_counts_only_as_the_first(void **state)
 {
     (void)state;
-    const result *ran = run_role("say_main", "--mproc-child=child.1.2:0", NULL);
+    const run_result *ran = run_role("say_main", "--mproc-child=child.1.2:0", NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "main runs\n");
 }
@@ -358,7 +358,7 @@ static void full_arena_is_no_memory_and_the_next_start_works(void **state)
     if (mproc_get_start_method() == MPROC_FORK)
         skip();
     host_set_variable("MPROC_ARENA_LIMIT", "4M");
-    const result *ran = run_role("start_large_then_small", NULL, NULL);
+    const run_result *ran = run_role("start_large_then_small", NULL, NULL);
     host_set_variable("MPROC_ARENA_LIMIT", NULL);
     assert_int_equal(ran->code, 0);
 }
@@ -381,7 +381,7 @@ static void no_arena_at_all_is_no_memory(void **state)
 {
     (void)state;
     host_set_variable("MPROC_ARENA_LIMIT", "1");
-    const result *ran = run_role("create_in_vain", NULL, NULL);
+    const run_result *ran = run_role("create_in_vain", NULL, NULL);
     host_set_variable("MPROC_ARENA_LIMIT", NULL);
     assert_int_equal(ran->code, 100);
 }

@@ -144,7 +144,7 @@ static int print_around_child(int argc, char **argv)
 static void buffered_output_is_neither_lost_nor_doubled(void **state)
 {
     (void)state;
-    const result *ran = run_role("print_around_child", NULL, NULL);
+    const run_result *ran = run_role("print_around_child", NULL, NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "before\nchild\nafter\n");
 }
@@ -179,7 +179,7 @@ static void what_main_prints_above_the_guard_appears_once_for_each_main(void **s
 {
     (void)state;
     host_set_variable(PRINTS_ABOVE, "1");
-    const result *ran = run_role("print_with_three", NULL, NULL);
+    const run_result *ran = run_role("print_with_three", NULL, NULL);
     host_set_variable(PRINTS_ABOVE, NULL);
     mproc_start_method method = mproc_get_start_method();
     int mains = method == MPROC_FORK ? 1 : method == MPROC_FORKSERVER ? 2 : 4;
@@ -219,7 +219,8 @@ static void input_of_a_child_is_empty(void **state)
     note input = new_note("input");
     assert_true(leave_note(&input, "abc"));
     const char *const arguments[] = {"--role", "share_input", NULL};
-    const result *ran = run_command(&(host_command){.arguments = arguments, .input = input.path});
+    const run_result *ran =
+        run_command(&(host_command){.arguments = arguments, .input = input.path});
     drop_note(&input);
     assert_int_equal(ran->code, 0);
 }
@@ -266,7 +267,7 @@ static void program_without_standard_streams_starts_children(void **state)
 {
     (void)state;
     note answer = new_note("answer");
-    const result *ran = run_role("start_without_output", answer.path, NULL);
+    const run_result *ran = run_role("start_without_output", answer.path, NULL);
     assert_int_equal(ran->code, 0);
     assert_int_equal(await_number(&answer), 23);
 }

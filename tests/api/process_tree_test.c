@@ -51,7 +51,7 @@ static int name_three(int argc, char **argv)
 static void names_are_numbered(void **state)
 {
     (void)state;
-    const result *ran = run_role("name_three", NULL, NULL);
+    const run_result *ran = run_role("name_three", NULL, NULL);
     assert_int_equal(ran->code, 0);
     assert_string_equal(ran->output, "Process-1\nProcess-2\nProcess-3\nMainProcess\n");
 }

@@ -149,7 +149,7 @@ static int draw_to_no_terminal(int argc, char **argv)
 static void nothing_is_written_to_what_is_no_terminal(void **state)
 {
     (void)state;
-    const result *run = run_role("draw_to_no_terminal", NULL, NULL);
+    const run_result *run = run_role("draw_to_no_terminal", NULL, NULL);
     assert_string_equal(run->output, "");
     assert_int_equal(run->code, 0);
     assert_true(terminal_open_null());

@@ -137,7 +137,7 @@ static int log_badly(int argc, char **argv)
 static void log_is_quiet_unless_asked(void **state)
 {
     (void)state;
-    const result *ran = run_role("just_run_one", NULL, NULL);
+    const run_result *ran = run_role("just_run_one", NULL, NULL);
     assert_int_equal(ran->code, 7);
     assert_string_equal(ran->output, "");
     ran = run_role("log_badly", NULL, NULL);
@@ -155,7 +155,7 @@ static int log_everything(int argc, char **argv)
 static void log_names_level_and_process(void **state)
 {
     (void)state;
-    const result *ran = run_role("log_everything", NULL, NULL);
+    const run_result *ran = run_role("log_everything", NULL, NULL);
     assert_int_equal(ran->code, 7);
     assert_non_null(strstr(ran->output, "[DEBUG/MainProcess] Process-1 started, pid "));
     assert_non_null(strstr(ran->output, "[DEBUG/MainProcess] Process-1 (pid "));
@@ -192,7 +192,7 @@ static int log_in_child(int argc, char **argv)
 static void children_log_as_their_parent(void **state)
 {
     (void)state;
-    const result *ran = run_role("log_in_child", NULL, NULL);
+    const run_result *ran = run_role("log_in_child", NULL, NULL);
     assert_int_equal(ran->code, 7);
     assert_non_null(strstr(ran->output, "[DEBUG/Process-1] Process-1:1 started, pid "));
 }
@@ -210,7 +210,7 @@ static int log_errors_only(int argc, char **argv)
 static void higher_level_hides_the_lower_ones(void **state)
 {
     (void)state;
-    const result *ran = run_role("log_errors_only", NULL, NULL);
+    const run_result *ran = run_role("log_errors_only", NULL, NULL);
     assert_int_equal(ran->code, 7);
     assert_string_equal(ran->output, "");
 }

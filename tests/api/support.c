@@ -196,9 +196,9 @@ void read_file(const char *path, char *text, size_t capacity)
     text[length] = '\0';
 }
 
-const result *run_command(const host_command *command)
+const run_result *run_command(const host_command *command)
 {
-    static result made;
+    static run_result made;
     host_program program;
     host_command complete = *command;
     note output = new_note("output");
@@ -215,7 +215,7 @@ const result *run_command(const host_command *command)
     return &made;
 }
 
-const result *run_role(const char *name, const char *argument, const char *other)
+const run_result *run_role(const char *name, const char *argument, const char *other)
 {
     const char *arguments[] = {"--role", name, argument, other, NULL};
     return run_command(&(host_command){.arguments = arguments});

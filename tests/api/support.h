@@ -70,14 +70,14 @@ int return_code(void *args, size_t size); /* an int */
 /* ---- programs ---- */
 
 enum { OUTPUT_SIZE = 65536 };
-typedef struct result {
+typedef struct run_result {
     int code; /* -1: did not end */
     char output[OUTPUT_SIZE];
-} result;
+} run_result;
 
 /* Both assert that it starts. The result is static: until the next call. */
-const result *run_role(const char *name, const char *argument, const char *other);
-const result *run_command(const host_command *command);
+const run_result *run_role(const char *name, const char *argument, const char *other);
+const run_result *run_command(const host_command *command);
 host_program start_role(const char *name, const char *const *arguments, const char *output);
 void read_file(const char *path, char *text, size_t capacity);
 bool copy_file(const char *from, const char *to);

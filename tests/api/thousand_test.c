@@ -62,7 +62,7 @@ static int start_many(int argc, char **argv)
 static void many_children_live_at_once(void **state)
 {
     (void)state;
-    const result *ran = run_role("start_many", NULL, NULL);
+    const run_result *ran = run_role("start_many", NULL, NULL);
     assert_string_equal(ran->output, "");
     assert_int_equal(ran->code, 0);
 }

@@ -110,10 +110,10 @@ static const role roles[] = {
 
 /* ---- the tests ---- */
 
-static const result *run_traced(const char *name, const char *path)
+static const run_result *run_traced(const char *name, const char *path)
 {
     host_set_variable(VARIABLE, path);
-    const result *ran = run_role(name, NULL, NULL);
+    const run_result *ran = run_role(name, NULL, NULL);
     host_set_variable(VARIABLE, NULL);
     return ran;
 }
@@ -174,7 +174,7 @@ static void bad_ends_are_marked(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    const result *ran = run_traced("end_badly", place.path);
+    const run_result *ran = run_traced("end_badly", place.path);
     assert_int_equal(ran->code, 0);
     timeline read = read_timeline(&place);
     assert_well_formed(&read);
@@ -231,7 +231,7 @@ static void file_that_cannot_be_written_is_one_warning(void **state)
     folder[strlen(folder) - 1] = '\0'; /* a folder is no file either */
     const char *const paths[] = {nowhere, folder};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        const result *ran = run_traced("warn", paths[i]);
+        const run_result *ran = run_traced("warn", paths[i]);
         assert_int_equal(ran->code, 3);
         const char *warning = strstr(ran->output, "[WARNING/MainProcess] there will be no trace,");
         assert_non_null(warning);

@@ -263,7 +263,7 @@ static const role roles[] = {{"write_much", write_much},
 static timeline run_traced(const char *name, const char *argument, const note *place)
 {
     host_set_variable(VARIABLE, place->path);
-    const result *ran = run_role(name, argument, NULL);
+    const run_result *ran = run_role(name, argument, NULL);
     host_set_variable(VARIABLE, NULL);
     if (ran->code)
         print_error("%s\n", ran->output);
