@@ -76,6 +76,8 @@ static mproc_err map_files(struct job *job, mproc_bytes *items)
                                                     .progress = mproc_progress_bar_show,
                                                     .progress_context = bar});
     mproc_progress_bar_free(bar);
+    mproc_pool_close(pool);
+    mproc_pool_join(pool, MPROC_FOREVER);
     mproc_pool_free(pool);
     return job->results != NULL ? MPROC_OK : err;
 }

@@ -1,7 +1,7 @@
-/* Five calls by four workers, which print and reply nothing. Who takes which is open. */
-#include "must.h"
-
-#include <mproc/mproc.h>
+/* Five calls by four workers, which print and reply nothing. Who takes which is open.
+ *
+ * In Python: pool = Pool(4); pool.map(print, range(5)); pool.close(); pool.join() */
+#include "start.h"
 
 static int print(mproc_task *task)
 {
@@ -13,6 +13,7 @@ static int print(mproc_task *task)
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
+    use_method(argc, argv);
 
     const int numbers[] = {0, 1, 2, 3, 4};
     mproc_pool *pool;

@@ -1,8 +1,8 @@
-/* Six slow calls in sequence, then by a pool of five workers. */
+/* Six slow calls in sequence, then by a pool of five workers.
+ *
+ * In Python: pool = Pool(5); results = pool.map(func, [1, 2, 3, 4, 5, 6]); pool.close(); pool.join() */
 #include "host.h"
-#include "must.h"
-
-#include <mproc/mproc.h>
+#include "start.h"
 
 #define ITEMS 6
 
@@ -30,6 +30,7 @@ static void print(const char *how, const int *results, double seconds)
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
+    use_method(argc, argv);
 
     const int numbers[ITEMS] = {1, 2, 3, 4, 5, 6};
     int results[ITEMS];

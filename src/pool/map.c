@@ -131,9 +131,11 @@ bool map_bury(mproc_pool *pool, pool_work *work, pool_worker *worker, const pool
     uint64_t index = job_find(work->job, OUTCOME_NONE, from, end);
     if (index == end)
         return false;
-    const bool again =
+    const bool wanted =
         pool->on_crash == MPROC_CRASH_RETRIES && count_crashes(work, index) < pool->retries;
-    if (!remember(work, index, crash) || !again)
+    const bool again = remember(work, index, crash) && wanted;
+    pool_mark_loss(crash->pid, index, again);
+    if (!again)
         atomic_store(&job_outcomes(work->job)[index], OUTCOME_CRASHED);
     return true;
 }
