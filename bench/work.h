@@ -6,5 +6,6 @@
 
 int work_check(const int32_t *item); /* 0: it is what it should be */
 uint64_t work_square(const uint64_t *item);
+void work_turn(uint32_t turns); /* takes its time, by the processor alone */
 
 #endif
