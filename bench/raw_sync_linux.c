@@ -109,6 +109,8 @@ void raw_word_wake(_Atomic uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+const bool raw_can_pin = true;
+
 void raw_pin(int processor)
 {
     cpu_set_t only;

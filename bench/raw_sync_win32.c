@@ -84,6 +84,8 @@ void raw_word_wake(_Atomic uint32_t *word)
     (void)word;
 }
 
+const bool raw_can_pin = false;
+
 void raw_pin(int processor)
 {
     (void)processor;
