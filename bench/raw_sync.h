@@ -26,6 +26,6 @@ void raw_reap(long long child);
 void raw_word_wait(_Atomic uint32_t *word, uint32_t value); /* sleeps while it is that */
 void raw_word_wake(_Atomic uint32_t *word);                 /* all who sleep on it */
 extern const bool raw_can_pin;
-void raw_pin(int processor);                                /* this process, from now on */
+void raw_pin(int processor); /* this process, from now on */
 
 #endif
