@@ -10,6 +10,13 @@
 #include "../family/trace.h"
 #include "../killpoint.h"
 
+static int run_nothing(mproc_task *task)
+{
+    mproc_task_fail(task, "the worker does not have the function: its module is not loaded there");
+    task->err = MPROC_EIMAGE;
+    return 0;
+}
+
 static void find_function(mproc_task *task, const os_code *code)
 {
     os_function function;
@@ -17,7 +24,7 @@ static void find_function(mproc_task *task, const os_code *code)
         task->code.offset == code->offset)
         return;
     task->code = *code;
-    task->function = os_code_find(code, &function) ? NULL : (mproc_function)function;
+    task->function = os_code_find(code, &function) ? run_nothing : (mproc_function)function;
 }
 
 void task_prepare(mproc_task *task, uint64_t job_word)
@@ -37,6 +44,8 @@ void task_prepare(mproc_task *task, uint64_t job_word)
     task->item_size = job->item_size;
     task->result_size = job->result_size;
     task->wants_reply = job->wants_results;
+    task->is_limited = job->limited;
+    task->is_traced = trace_is_on();
 }
 
 static void find_input(mproc_task *task)
@@ -73,14 +82,17 @@ static void *cell_room(mproc_task *task, size_t size)
     return task->block ? arena_at(task->block) : NULL;
 }
 
+/* Between two items `err` and `message` are empty. */
 static void begin(mproc_task *task, uint64_t index)
 {
     task->index = index;
-    task->err = task->function ? MPROC_OK : MPROC_EIMAGE;
     task->replied = false;
     task->reply = NULL;
-    task->block = 0;
-    task->reply_size = 0;
+}
+
+static void forget_failure(mproc_task *task)
+{
+    task->err = MPROC_OK;
     task->message[0] = '\0';
 }
 
@@ -95,7 +107,7 @@ static void tell(const mproc_task *task, int64_t began)
 static int call(mproc_task *task)
 {
     const int64_t began = trace_is_on() ? os_now() : 0;
-    int code = task->function ? task->function(task) : 0;
+    int code = task->function(task);
     if (code && !task->err)
         task->err = MPROC_ETASK;
     if (began)
@@ -130,6 +142,7 @@ static outcome record_failure(mproc_task *task, int code)
 {
     size_t size = strlen(task->message) + 1;
     record *failure = records_reserve(chain_of(task), &task->writer, size);
+    atomic_fetch_add(&task->job->failed, 1);
     if (!failure)
         return OUTCOME_NO_MEMORY;
     failure->index = task->index;
@@ -149,36 +162,42 @@ static void finish_reply(mproc_task *task)
         memset(fixed_result(task), 0, task->result_size);
 }
 
-static void settle(const mproc_task *task, outcome result)
+static outcome finish_item(mproc_task *task, int code)
 {
-    _Atomic unsigned char *place = &task->outcomes[task->index];
-    unsigned char none = OUTCOME_NONE;
-    if (task->job->limited)
-        atomic_compare_exchange_strong(place, &none, (unsigned char)result);
-    else
-        atomic_store_explicit(place, (unsigned char)result, memory_order_release);
+    outcome result = OUTCOME_DONE;
+    if (!(code | (int)task->err)) {
+        finish_reply(task);
+        return result;
+    }
+    task->err = task->err ? task->err : MPROC_ETASK;
+    result = record_failure(task, code);
+    forget_failure(task);
+    return result;
 }
 
+static void run_limited(mproc_task *task)
+{
+    unsigned char none = OUTCOME_NONE;
+    announce(task, task->index, task->job->timeout_ms);
+    outcome result = finish_item(task, call(task));
+    atomic_compare_exchange_strong(&task->outcomes[task->index], &none, (unsigned char)result);
+    withdraw(task);
+}
+
+/* For the smallest of items each line in here counts. */
 void task_run_item(mproc_task *task, uint64_t index)
 {
-    const bool limited = task->job->limited;
-    if (atomic_load_explicit(&task->outcomes[index], memory_order_relaxed) != OUTCOME_NONE)
+    _Atomic unsigned char *place = &task->outcomes[index];
+    if (atomic_load_explicit(place, memory_order_relaxed) != OUTCOME_NONE)
         return;
     begin(task, index);
     find_input(task);
-    if (limited)
-        announce(task, index, task->job->timeout_ms);
-    outcome result = OUTCOME_DONE;
-    int code = call(task);
-    if (task->err) {
-        result = record_failure(task, code);
-        atomic_fetch_add(&task->job->failed, 1);
-    } else {
-        finish_reply(task);
+    if (task->is_limited) {
+        run_limited(task);
+        return;
     }
-    settle(task, result);
-    if (limited)
-        withdraw(task);
+    int code = task->is_traced ? call(task) : task->function(task);
+    atomic_store_explicit(place, (unsigned char)finish_item(task, code), memory_order_release);
 }
 
 /* ---- a cell ---- */
@@ -266,6 +285,8 @@ void task_run_cell(mproc_task *task, uint64_t index)
     if (claim_cell(task)) {
         find_function(task, &cell->function);
         begin(task, index);
+        task->block = 0;
+        task->reply_size = 0;
         task->input_size = cell->input_size;
         task->input = cell->input ? arena_at(cell->input) : cell->small_input;
         task->wants_reply = true;
@@ -276,6 +297,7 @@ void task_run_cell(mproc_task *task, uint64_t index)
             fail_cell(task, code);
         publish_reply(task);
         end_cell(task, task->err ? OUTCOME_FAILED : OUTCOME_DONE);
+        forget_failure(task);
     }
     withdraw(task);
 }

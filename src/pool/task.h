@@ -16,12 +16,12 @@ struct mproc_task {
     uint16_t generation;
     record_writer writer;
     os_code code;            /* of `function` */
-    mproc_function function; /* NULL: this process does not have it */
+    mproc_function function; /* one that fails, where this process does not have it */
     _Atomic unsigned char *outcomes;
     const unsigned char *items;
     unsigned char *results;
     size_t item_size, result_size;
-    bool wants_reply;
+    bool wants_reply, is_limited, is_traced;
     /* This item's. */
     pool_cell *cell; /* NULL: of a map */
     uint64_t index;
