@@ -82,7 +82,7 @@ static timeline trace_of(const char *program, note *place)
 {
     *place = new_note("trace");
     host_set_variable("MPROC_TRACE", place->path);
-    const result *ran = run_role(program, NULL, NULL);
+    const run_result *ran = run_role(program, NULL, NULL);
     host_set_variable("MPROC_TRACE", NULL);
     if (ran->code)
         print_error("%s\n", ran->output);
