@@ -523,6 +523,8 @@
 #define records_reserve mproc__records_reserve
 
 /* pool/job.h */
+#define alarm_await mproc__alarm_await
+#define alarm_ring mproc__alarm_ring
 #define job_at mproc__job_at
 #define job_current mproc__job_current
 #define job_find mproc__job_find
@@ -535,6 +537,7 @@
 #define job_ring_all mproc__job_ring_all
 #define job_ring_pool mproc__job_ring_pool
 #define job_ring_thread mproc__job_ring_thread
+#define job_ring_watch mproc__job_ring_watch
 #define job_ring_workers mproc__job_ring_workers
 
 /* pool/worker.h */
@@ -553,6 +556,8 @@
 #define pool_dismiss mproc__pool_dismiss
 #define pool_grow mproc__pool_grow
 #define pool_mark_loss mproc__pool_mark_loss
+#define helper_start mproc__helper_start
+#define helper_stop mproc__helper_stop
 #define pools_lock mproc__pools_lock
 #define pools_unlock mproc__pools_unlock
 #define seat_start mproc__seat_start
@@ -602,9 +607,13 @@
 #define results_empty mproc__results_empty
 
 /* pool/thread.h */
-#define thread_doom mproc__thread_doom
 #define thread_is_this mproc__thread_is_this
 #define thread_start mproc__thread_start
 #define thread_stop mproc__thread_stop
+
+/* pool/watch.h */
+#define watch_doom mproc__watch_doom
+#define watch_start mproc__watch_start
+#define watch_stop mproc__watch_stop
 
 #endif

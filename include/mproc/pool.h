@@ -138,10 +138,10 @@ MPROC_API mproc_err mproc_pool_resize(mproc_pool *pool, int workers);
  * **Threads**: safe. *Like* `Pool.close()`. */
 MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
 
-/* Waits until all workers have ended.
+/* Waits until all workers have ended, and all callbacks have returned.
  * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_EAGAIN: no room for one more sleeper, on
- * a system without futexes; MPROC_ESTATE: neither closed nor terminated, or a pool of another
- * process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
+ * a system without futexes; MPROC_EDEADLK: in a callback of this pool; MPROC_ESTATE: neither closed
+ * nor terminated, or a pool of another process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
 MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 
 /* Ends all workers at once. What they have not done is MPROC_ECANCELED.

@@ -23,8 +23,10 @@ MPROC_API mproc_err mproc_pool_apply(mproc_pool *pool, mproc_function function, 
                                      size_t input_size, void *reply, size_t capacity, size_t *size);
 
 /* Called by a thread of the pool, one call at a time, never in a signal handler; those who wait for
- * the result return after it. It may submit further tasks and wait for them, but neither wait for
- * its own result nor free the pool. */
+ * the result, and mproc_pool_join, return after it. It may submit further tasks, wait for their
+ * results, map and iterate. What needs the same thread it cannot wait for: a result with a callback,
+ * that of an asynchronous map, and mproc_pool_join give MPROC_EDEADLK instead of hanging, and
+ * mproc_pool_free does nothing. While it runs other callbacks wait, but no time-out does. */
 typedef void (*mproc_callback)(void *context, const void *reply, size_t size);
 typedef void (*mproc_error_callback)(void *context, const mproc_task_error *error);
 
@@ -89,15 +91,16 @@ MPROC_API mproc_err mproc_pool_map_bytes_async(mproc_pool *pool, mproc_function 
  * is ready, see mproc_result_ready); the task's error, see mproc_task_error; of a map the error of
  * the failed item with the lowest index; MPROC_ECANCELED: also when the pool was terminated;
  * MPROC_EBROKEN: the pool broke meanwhile; MPROC_EINTR; MPROC_EAGAIN: no room for one more sleeper;
- * MPROC_ESTATE: of another process; MPROC_EINVAL.
+ * MPROC_EDEADLK: in a callback of the same pool, and it has callbacks, or is of a map (not when it
+ * is ready); MPROC_ESTATE: of another process; MPROC_EINVAL.
  * **Threads**: safe; any number may wait for the same.
  * *Like* `AsyncResult.get(timeout)`. */
 MPROC_API mproc_err mproc_result_get(mproc_result *result, int timeout_ms, const void **reply,
                                      size_t *size);
 
 /* Waits for the end, whatever it is.
- * **Returns** MPROC_OK: it is ready; MPROC_ETIMEDOUT, MPROC_EINTR, MPROC_EAGAIN, MPROC_ESTATE,
- * MPROC_EINVAL as mproc_result_get. **Threads**: safe. *Like* `AsyncResult.wait(timeout)`. */
+ * **Returns** MPROC_OK: it is ready; MPROC_ETIMEDOUT, MPROC_EINTR, MPROC_EAGAIN, MPROC_EDEADLK,
+ * MPROC_ESTATE, MPROC_EINVAL as mproc_result_get. **Threads**: safe. *Like* `AsyncResult.wait(timeout)`. */
 MPROC_API mproc_err mproc_result_wait(mproc_result *result, int timeout_ms);
 
 /* Whether it has ended and its callback has run. false for NULL.

@@ -6,6 +6,7 @@
 #include "../family/park.h"
 #include "lane.h"
 #include "thread.h"
+#include "watch.h"
 
 enum { WINDOW_FOR_EACH = 32 };
 
@@ -122,6 +123,8 @@ static mproc_err begin(const mproc_iterator *from, mproc_iterator **iterator)
     pools_unlock();
     if (!err)
         err = thread_start(from->pool);
+    if (!err)
+        err = watch_start(from->pool, from->options.timeout_ms, from->options.grace_ms);
     if (err)
         return err;
     if (!from->options.source && window > from->count)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../family/family.h"
 #include "../family/park.h"
 #include "../killpoint.h"
 
@@ -74,12 +75,30 @@ void job_ring_pool(pool_shared *shared)
     unpark(&shared->settled, UINT32_MAX);
 }
 
+void alarm_ring(pool_alarm *alarm)
+{
+    atomic_fetch_add(&alarm->word, 1);
+    killpoint();
+    if (atomic_load(&alarm->awaited))
+        unpark(&alarm->word, 1);
+}
+
+void alarm_await(pool_alarm *alarm, uint32_t seen, int64_t deadline)
+{
+    atomic_store(&alarm->awaited, 1);
+    if (atomic_load(&alarm->word) == seen)
+        park(&alarm->word, seen, deadline, family.self);
+    atomic_store(&alarm->awaited, 0);
+}
+
 void job_ring_thread(pool_shared *shared)
 {
-    atomic_fetch_add(&shared->alarm, 1);
-    killpoint();
-    if (atomic_load(&shared->alarm_awaited))
-        unpark(&shared->alarm, 1);
+    alarm_ring(&shared->alarm);
+}
+
+void job_ring_watch(pool_shared *shared)
+{
+    alarm_ring(&shared->watch);
 }
 
 _Atomic unsigned char *job_outcomes(const pool_job *job)

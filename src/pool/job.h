@@ -146,20 +146,25 @@ typedef struct pool_worker {
 #define JOBS_MOST 1024
 #define WORKERS_MOST 1024
 
+/* What a thread of the pool's process sleeps on. */
+typedef struct pool_alarm {
+    _Atomic uint32_t word, awaited;
+} pool_alarm;
+
 typedef struct pool_shared {
     uint32_t capacity; /* of `workers` */
     uint64_t max_tasks, max_memory;
     _Atomic uint32_t worker_count; /* places that have been in use; grows only */
     _Atomic uint32_t closing;      /* workers end when they find nothing to do */
     _Atomic uint32_t draining;     /* workers tell the pool's thread when they find nothing to do */
-    /* When the pool's thread wakes by itself: who begins something that ends before rings it. */
+    /* When the watch wakes by itself: who begins something that ends before rings it. */
     _Atomic int64_t next_look;
     /* Whose bit is set sleeps, or is about to, and has not been rung. */
     _Alignas(128) _Atomic uint64_t asleep[WORKERS_MOST / 64];
     _Alignas(128) _Atomic uint32_t settled; /* threads of the pool's process sleep on it */
     _Atomic uint32_t harvesting;            /* somebody waits for any of several cells */
-    _Alignas(128) _Atomic uint32_t alarm;   /* the pool's own thread sleeps on it */
-    _Atomic uint32_t alarm_awaited;
+    _Alignas(128) pool_alarm alarm;         /* of the pool's own thread */
+    _Alignas(128) pool_alarm watch;         /* of its watch */
     /* generation << 48 | offset, without gaps, the oldest first. Taking one out moves the others: who
      * looks meanwhile may miss one, but is rung. */
     _Alignas(128) _Atomic uint64_t jobs[JOBS_MOST];
@@ -175,8 +180,12 @@ void job_ring_workers(pool_shared *shared, uint32_t count);
 /* Also those that somebody was about to ring when he was killed. */
 void job_ring_all(pool_shared *shared);
 void job_ring_pool(pool_shared *shared);
-/* The pool's thread, if it sleeps. */
+/* The pool's thread, or its watch, if it sleeps. */
 void job_ring_thread(pool_shared *shared);
+void job_ring_watch(pool_shared *shared);
+void alarm_ring(pool_alarm *alarm);
+/* Until it has been rung since its word was `seen`. */
+void alarm_await(pool_alarm *alarm, uint32_t seen, int64_t deadline);
 
 /* Nobody has anything left in his range, and nobody is in the middle of a unit. */
 bool job_is_settled(pool_shared *shared, uint64_t word);

@@ -5,7 +5,7 @@
 
 #include "../killpoint.h"
 #include "results.h"
-#include "thread.h"
+#include "watch.h"
 
 enum { FIRST_CELLS = 64, MOST_CELLS = 8192 };
 
@@ -297,7 +297,7 @@ mproc_err lane_cancel(mproc_result *result)
     mproc_task_error why = {.err = MPROC_ECANCELED};
     if (cell_kind_of(state) == CELL_RUNNING) {
         why.pid = cell->pid;
-        thread_doom(pool, lane, index, cell_worker(state), cell->grace_ms);
+        watch_doom(pool, lane, index, cell_worker(state), cell->grace_ms);
     }
     fail(lane, index, &why);
     return MPROC_OK;

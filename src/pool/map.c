@@ -5,6 +5,7 @@
 #include "../family/park.h"
 #include "results.h"
 #include "thread.h"
+#include "watch.h"
 
 #define TENTH INT64_C(100000000) /* between two calls of a progress callback */
 
@@ -166,7 +167,7 @@ static void stop_items(const map_call *call)
         if (atomic_load(&shared->workers[i].busy) == work->word &&
             job_current(&shared->workers[i], work->word, &from, &end) &&
             end_item(work, from, OUTCOME_CANCELED))
-            thread_doom(call->pool, work, from, i, work->job->grace_ms);
+            watch_doom(call->pool, work, from, i, work->job->grace_ms);
     }
 }
 
@@ -246,7 +247,8 @@ static mproc_err admit(map_call *call)
 
 static mproc_err begin(map_call *call)
 {
-    mproc_err err = call->options.timeout_ms ? thread_start(call->pool) : MPROC_OK;
+    mproc_err err = watch_start(call->pool, call->options.timeout_ms,
+                                call->result ? call->options.grace_ms : 0);
     if (err || (err = layout_job(call)))
         return err;
     return admit(call);

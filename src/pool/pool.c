@@ -7,6 +7,7 @@
 #include "../family/trace.h"
 #include "lane.h"
 #include "thread.h"
+#include "watch.h"
 
 enum { USUAL_CAPACITY = 64 };
 
@@ -290,19 +291,38 @@ mproc_err mproc_pool_close(mproc_pool *pool)
     return MPROC_OK;
 }
 
-mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline)
+static bool has_no_workers(mproc_pool *pool)
+{
+    return pool->hooks_left == 0;
+}
+
+/* And its thread has nothing left to do. */
+static bool has_finished(mproc_pool *pool)
+{
+    if (pool->hooks_left)
+        return false;
+    lane_look_at_all(pool);
+    return !pool->running && !pool->to_call && !pool->calling;
+}
+
+static mproc_err await(mproc_pool *pool, bool (*is_so)(mproc_pool *), int64_t deadline)
 {
     for (;;) {
         uint32_t seen = atomic_load(&pool->shared->settled);
         pools_lock();
-        bool all = pool->hooks_left == 0;
+        bool there = is_so(pool);
         pools_unlock();
-        if (all)
+        if (there)
             return MPROC_OK;
         mproc_err err = park(&pool->shared->settled, seen, deadline, family.self);
         if (err)
             return err;
     }
+}
+
+mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline)
+{
+    return await(pool, has_no_workers, deadline);
 }
 
 mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms)
@@ -311,10 +331,12 @@ mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms)
     mproc_err err = pool_check(pool);
     if (err || (err = park_deadline(timeout_ms, &deadline)))
         return err;
+    if (thread_is_this(pool))
+        return MPROC_EDEADLK;
     pools_lock();
     bool ending = pool->closed || pool->terminated;
     pools_unlock();
-    return ending ? pool_await_workers(pool, deadline) : MPROC_ESTATE;
+    return ending ? await(pool, has_finished, deadline) : MPROC_ESTATE;
 }
 
 mproc_err mproc_pool_terminate(mproc_pool *pool)
@@ -337,6 +359,8 @@ static void free_shared(mproc_pool *pool)
     mproc_pool_terminate(pool);
     while (pool_await_workers(pool, OS_FOREVER)) {
     }
+    thread_stop(pool);
+    watch_stop(pool);
 }
 
 void mproc_pool_free(mproc_pool *pool)
@@ -349,6 +373,5 @@ void mproc_pool_free(mproc_pool *pool)
     }
     if (pool->shared) /* else there was no memory to create it */
         free_shared(pool);
-    thread_stop(pool);
     release(pool);
 }

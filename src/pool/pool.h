@@ -22,6 +22,12 @@ typedef struct pool_seat {
     int64_t kill_at;
 } pool_seat;
 
+/* A thread of the pool itself: there is one from the moment when it is first needed. */
+typedef struct pool_helper {
+    bool started, stopping;
+    os_handle handle;
+} pool_helper;
+
 struct mproc_pool {
     slot_id owner;
     arena_ref shared_ref;
@@ -50,9 +56,9 @@ struct mproc_pool {
     mproc_function known; /* the last function submitted, and where it lies */
     os_code known_code;
 
-    /* Of the pool's own thread. */
-    bool has_thread, stopping;
-    os_handle thread;
+    pool_helper thread, watch;
+    /* Of the former. */
+    bool calling;                                /* what it has taken from the following */
     struct mproc_result *to_call, **to_call_end; /* ended, and their callbacks not called yet */
     struct map_call *running;                    /* maps that nobody waits in */
     pool_seat seats[];
@@ -77,6 +83,11 @@ mproc_err pool_await_workers(mproc_pool *pool, int64_t deadline);
 void pool_mark_loss(long long pid, uint64_t index, bool again);
 /* Room for one more in a growing array. False: no memory. */
 bool pool_grow(void **array, size_t *capacity, size_t count, size_t size);
+
+/* Once there is one it stays until it is stopped. */
+mproc_err helper_start(mproc_pool *pool, pool_helper *helper, void (*run)(void *pool));
+/* Not by itself. */
+void helper_stop(pool_helper *helper, pool_alarm *alarm);
 
 /* ---- its workers (seats.c) ---- */
 

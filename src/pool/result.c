@@ -8,6 +8,7 @@
 #include "lane.h"
 #include "map.h"
 #include "thread.h"
+#include "watch.h"
 
 /* ---- the end of one ---- */
 
@@ -20,9 +21,16 @@ void result_release(mproc_result *result)
     free(result);
 }
 
+static bool has_calls(const mproc_result *result)
+{
+    return result->callback || result->error_callback;
+}
+
 static void be_ready(mproc_result *result)
 {
     atomic_store(&result->ready, true);
+    if (has_calls(result)) /* those who wait do so for the pool's thread */
+        job_ring_pool(result->pool->shared);
     result_release(result);
 }
 
@@ -133,7 +141,8 @@ mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_function function, cons
     mproc_err err = check(pool, function, input, input_size);
     if (!err)
         err = result_check_limits(chosen->timeout_ms, chosen->grace_ms);
-    if (err || (err = thread_start(pool)))
+    if (err || (err = thread_start(pool)) ||
+        (err = watch_start(pool, chosen->timeout_ms, chosen->grace_ms)))
         return err;
     const bool calls = chosen->callback || chosen->error_callback;
     if ((result || calls) && (err = result_new(pool, chosen, &made)))
@@ -169,8 +178,7 @@ static bool await(mproc_result *result)
     if (atomic_load(&result->ready))
         return false;
     pools_lock();
-    bool calls = result->callback || result->error_callback;
-    bool waits = result->map || calls || lane_await(result);
+    bool waits = result->map || has_calls(result) || lane_await(result);
     pools_unlock();
     return waits;
 }
@@ -208,13 +216,18 @@ static mproc_err check_result(const mproc_result *result)
     return family_is_member() && result->owner == family.self ? MPROC_OK : MPROC_ESTATE;
 }
 
+static bool waits_for_own_thread(mproc_result *result)
+{
+    return thread_is_this(result->pool) && (result->map || has_calls(result)) && !is_ready(result);
+}
+
 mproc_err mproc_result_wait(mproc_result *result, int timeout_ms)
 {
     int64_t deadline;
     mproc_err err = check_result(result);
     if (err || (err = park_deadline(timeout_ms, &deadline)))
         return err;
-    if (!atomic_load(&result->ready) && thread_is_this(result->pool) && result->ended)
+    if (waits_for_own_thread(result))
         return MPROC_EDEADLK;
     return result_await(result, deadline);
 }
@@ -278,8 +291,8 @@ void mproc_result_free(mproc_result *result)
     if (!result || check_result(result))
         return;
     pools_lock();
-    const bool calls = result->callback || result->error_callback;
-    if (result->work && !calls && !lane_look(result)) { /* nobody wants to know any more */
+    if (result->work && !has_calls(result) &&
+        !lane_look(result)) { /* nobody wants to know any more */
         result->work->results[result->cell] = NULL;
         result->work = NULL;
         result_release(result);

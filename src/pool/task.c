@@ -124,7 +124,7 @@ static void announce(const mproc_task *task, uint64_t index, int timeout_ms)
     atomic_store_explicit(&task->own->deadline, deadline, memory_order_release);
     atomic_store(&task->own->current, (uint64_t)task->generation << 48 | (index + 1));
     if (deadline < atomic_load(&task->shared->next_look))
-        job_ring_thread(task->shared);
+        job_ring_watch(task->shared);
 }
 
 static void withdraw(const mproc_task *task)
