@@ -19,7 +19,7 @@ typedef enum mproc_err {
     MPROC_ECRASHED = -7,   /* the process that worked on it ended abnormally */
     MPROC_ETASK = -8,      /* the pool function itself reported a failure */
     MPROC_EBROKEN = -9,    /* the object can do nothing more: a process or party is missing */
-    MPROC_ECANCELED = -10, /* ended by a terminate before it was done */
+    MPROC_ECANCELED = -10, /* ended by a cancel or a terminate before it was done */
     MPROC_EDEADLK = -11,   /* it would wait for itself */
     MPROC_ECLOSED = -12,   /* closed: takes nothing new */
     MPROC_EMSGSIZE = -13,  /* larger than the buffer or than the limit */

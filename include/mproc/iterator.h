@@ -20,7 +20,9 @@ typedef struct mproc_imap_options {
     /* How many items are in flight at most: submitted, and not yet taken by mproc_iterator_next.
      * Default: 32 for each worker. */
     size_t window;
-    int timeout_ms, grace_ms; /* of each item, as in mproc_task_options */
+    /* Of each item, in milliseconds, as in mproc_task_options; grace_ms also for those that still run
+     * when the iterator is freed. */
+    int timeout_ms, grace_ms;
 } mproc_imap_options;
 
 /* Begins to run the function for each item; replies come in the order of the items.
@@ -29,9 +31,12 @@ typedef struct mproc_imap_options {
  *           read when its turn comes. NULL with 0, 0 and options->source.
  * iterator  receives the iterator. **Ownership**: the caller's, until mproc_iterator_free.
  *
- * **Returns** as mproc_pool_apply_async; MPROC_EINVAL: also an array and a source, or neither.
+ * **Returns** MPROC_OK; MPROC_EINVAL: also an array and a source, or neither; MPROC_ERANGE: count
+ * times size overflows; and as mproc_pool_apply_async. What fails for an item, such as MPROC_EIMAGE,
+ * is told by mproc_iterator_next.
  * **Threads**: safe.
- * *Like* `Pool.imap(func, iterable)`, without reading all of the input first. */
+ * *Like* `Pool.imap(func, iterable)`, without reading all of the input first. So close the pool only
+ * when the last item is in flight: items that come later are not taken any more. */
 MPROC_API mproc_err mproc_pool_imap(mproc_pool *pool, mproc_function function, const void *items,
                                     size_t item_size, size_t count,
                                     const mproc_imap_options *options, mproc_iterator **iterator);
@@ -49,8 +54,10 @@ MPROC_API mproc_err mproc_pool_imap_unordered(mproc_pool *pool, mproc_function f
  *              on this iterator.
  *
  * **Returns** MPROC_OK; MPROC_EEMPTY: there are no more; MPROC_ETIMEDOUT: not yet, or the item ran
- * for too long itself (mproc_iterator_error tells which); the item's error: it has been
- * passed, and the next call goes on with the next one; and as mproc_result_get.
+ * for too long itself (mproc_iterator_error tells which); the item's error: it has been passed, and
+ * the next call goes on with the next one; MPROC_ECLOSED, MPROC_EBROKEN, MPROC_ENOMEM, MPROC_EAGAIN,
+ * MPROC_EIMAGE: this item could not be submitted, and none after it will be; MPROC_EINVAL: also an
+ * item with a size and no data, which is passed; and as mproc_result_get.
  * **Threads**: one at a time.
  * *Like* `IMapIterator.next(timeout)`. */
 MPROC_API mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms,
@@ -62,7 +69,8 @@ MPROC_API mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms
  * **Threads**: as mproc_iterator_next. */
 MPROC_API mproc_err mproc_iterator_error(mproc_iterator *iterator, mproc_task_error *error);
 
-/* Cancels what has not been done yet. NULL is fine.
+/* Cancels what has not been done yet, as mproc_result_cancel does: workers that are at it are killed
+ * after mproc_imap_options.grace_ms. NULL is fine.
  * **Threads**: as mproc_iterator_next. Before or after mproc_pool_free. */
 MPROC_API void mproc_iterator_free(mproc_iterator *iterator);
 

@@ -33,7 +33,8 @@ MPROC_API mproc_err mproc_log_to_stderr(mproc_log_level level);
  * format  as of printf, UTF-8, without a newline at its end. A line is at most 1024 bytes long;
  *         what is longer is cut at a character.
  *
- * With MPROC_TRACE in the environment every message stands in the timeline, whatever the level.
+ * With MPROC_TRACE in the environment every message stands in the timeline, whatever the level; and
+ * a pool reports the last message of a worker that crashes (mproc_task_error.message).
  *
  * **Returns** MPROC_OK, also when nothing was written; MPROC_EINVAL: MPROC_LOG_DEFAULT,
  * MPROC_LOG_OFF, a number that is no level, or no format.

@@ -11,12 +11,13 @@ typedef struct mproc_result mproc_result;
 
 /* Runs one task and waits for it.
  *
- * input     copied; NULL with 0: none.
+ * input     `input_size` bytes, which are copied; NULL with 0: none.
  * reply     receives the reply, at most `capacity` bytes; NULL with 0: not wanted.
  * size      receives the reply's size in bytes; may be NULL.
  *
  * **Returns** MPROC_OK; MPROC_EMSGSIZE: the reply is larger than `capacity`: *size tells how large,
- * and it is lost; the errors of mproc_pool_apply_async and of mproc_result_get.
+ * and it is lost; the errors of mproc_pool_apply_async and of mproc_result_get (after MPROC_EINTR
+ * the task goes on).
  * **Threads**: safe.
  * *Like* `Pool.apply(func, args)`. */
 MPROC_API mproc_err mproc_pool_apply(mproc_pool *pool, mproc_function function, const void *input,
@@ -44,13 +45,14 @@ typedef struct mproc_task_options {
 
 /* Submits one task; workers take them in the order of their submission.
  *
+ * input    `input_size` bytes, copied before it returns; NULL with 0: none.
  * options  may be NULL.
  * result   receives what tells of its end; NULL: nobody wants to know. **Ownership**: the caller's,
  *          until mproc_result_free.
  *
  * **Returns** MPROC_OK; MPROC_EINVAL: no function, a size without a pointer, a negative time-out;
  * MPROC_ENOMEM; MPROC_EIMAGE; MPROC_ECLOSED; MPROC_EBROKEN; MPROC_ESTATE: a pool of another process;
- * MPROC_EAGAIN: the pool's thread cannot be started.
+ * MPROC_EAGAIN: the pool's thread cannot be started, or as mproc_pool_map.
  * **Threads**: safe.
  * *Like* `Pool.apply_async(func, args, callback=..., error_callback=...)`. */
 MPROC_API mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_function function,
@@ -118,7 +120,9 @@ MPROC_API mproc_err mproc_result_successful(mproc_result *result, bool *successf
 MPROC_API mproc_err mproc_result_error(mproc_result *result, mproc_task_error *error);
 
 /* A task that has not begun never will; one that runs is told by mproc_task_canceled, and its worker
- * is killed and replaced after mproc_task_options.grace_ms. Of a map: all of its items.
+ * is killed and replaced after mproc_task_options.grace_ms: at once if that is 0, the default. Of a
+ * map: all of its items; nothing of it is delivered, and what lies in shared memory may still be
+ * written until those that run have ended.
  *
  * **Returns** MPROC_OK: the result is MPROC_ECANCELED; MPROC_ESTATE: it had ended before, or belongs
  * to another process; MPROC_EINVAL. **Threads**: safe. */

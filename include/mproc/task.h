@@ -11,7 +11,9 @@ MPROC_BEGIN
 
 typedef struct mproc_task mproc_task;
 
-/* What a worker runs for each item. **Returns** 0, or a failure code of the program's own. */
+/* What a worker runs for each item: any function of the program or of a library that it has loaded.
+ * **Returns** 0; or a failure code of the program's own: then the task fails with MPROC_ETASK, and
+ * the code stands in mproc_task_error. */
 typedef int (*mproc_function)(mproc_task *task);
 
 #define MPROC_MESSAGE_SIZE 240
@@ -26,20 +28,23 @@ typedef struct mproc_task_error {
     int code;                 /* what the function returned; 0 when it did not return */
     long long pid;            /* of the worker; 0: none had begun it */
     mproc_exit_status status; /* of the worker, with MPROC_ECRASHED */
-    /* Of mproc_task_fail, or made by mproc; cut at a character. With MPROC_ECRASHED also the last
-     * message that the worker had given to mproc_log. */
+    /* Of mproc_task_fail, or made by mproc; UTF-8, cut at a character; may be empty. With
+     * MPROC_ECRASHED also the last message that the worker had given to mproc_log. */
     char message[MPROC_MESSAGE_SIZE];
 } mproc_task_error;
 
 /* ---- the task: on the thread that runs the function, until it returns ---- */
 
-/* The item. `size` may be NULL. Read only; lives until the function returns. */
+/* The item, aligned for any type; an item of mproc_pool_map stands in its array, which may lie in
+ * shared memory. `size` receives its bytes, and may be NULL. Read only; lives until the function
+ * returns. */
 MPROC_API const void *mproc_task_input(const mproc_task *task, size_t *size);
 
 /* The item's index; of a single task 0. */
 MPROC_API size_t mproc_task_index(const mproc_task *task);
 
-/* Copies a reply, also from within the task's own reply buffer; a second one replaces the first.
+/* Copies a reply, also from within the task's own reply buffer; a second one replaces the first. It
+ * counts when the function returns 0.
  * **Returns** 0, or non-zero with the task failed (MPROC_EMSGSIZE: larger than the map's
  * result_size; MPROC_ENOMEM): `return mproc_task_reply(...)`. In a map without results it does
  * nothing. */
@@ -55,7 +60,8 @@ MPROC_API void *mproc_task_reply_buffer(mproc_task *task, size_t size);
 MPROC_API int mproc_task_fail(mproc_task *task, const char *format, ...) MPROC_PRINTF(2, 3);
 
 /* Whether the function had better return: its time is over (mproc_task_options.timeout_ms) or
- * somebody has canceled it. What it replies then is not delivered any more. One load: fit for inner
+ * somebody has canceled it; its worker is killed after grace_ms. What it replies then is not
+ * delivered any more. One load: fit for inner
  * loops. **Threads**: any thread of the worker, while the function runs. */
 MPROC_API bool mproc_task_canceled(const mproc_task *task);
 
@@ -67,7 +73,9 @@ MPROC_API int mproc_worker_index(void);
 
 /* A pointer of the program's own that lives as long as the worker: a data base connection, say.
  *
- * destroy  is called with it at the clean end of the worker, or when another is set; may be NULL.
+ * destroy  is called with it at the clean end of the worker, or when another is set; may be NULL. A
+ *          worker that is killed, also by mproc_pool_terminate, or by mproc_pool_free before its
+ *          work is done and joined, does not call it.
  *
  * **Returns** MPROC_OK; MPROC_ESTATE: this process is no worker.
  * **Threads**: not safe; for the initializer and the tasks. */

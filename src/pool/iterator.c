@@ -24,6 +24,7 @@ struct mproc_iterator {
     size_t item_size, count;
     mproc_imap_options options;
     bool unordered, exhausted;
+    mproc_err lost;             /* why the last item taken from the source is in no result */
     size_t next;                /* index of the next item */
     size_t head, flying, ended; /* in the ring: where it begins, how many, how many have ended */
     flight current;             /* what was passed last; its reply is the caller's */
@@ -78,8 +79,11 @@ static void submit_or_fail(mproc_iterator *iterator, const mproc_bytes *item)
     if (!err)
         return;
     iterator->exhausted = err != MPROC_EINVAL;
-    if (result_new(iterator->pool, NULL, &result))
+    if (result_new(iterator->pool, NULL, &result)) {
+        iterator->exhausted = true;
+        iterator->lost = err;
         return;
+    }
     pools_lock();
     result->references++;
     result_fail(result, err, NULL);
@@ -249,8 +253,11 @@ mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms, const vo
     mproc_err err = check_iterator(iterator);
     if (err || (err = park_deadline(timeout_ms, &deadline)))
         return err;
-    if (!iterator->flying)
-        return MPROC_EEMPTY;
+    if (!iterator->flying) {
+        err = iterator->lost ? iterator->lost : MPROC_EEMPTY;
+        iterator->lost = MPROC_OK;
+        return err;
+    }
     if ((err = await_next(iterator, deadline)))
         return err;
     pass(iterator);
