@@ -584,10 +584,12 @@
 #define lane_submit mproc__lane_submit
 #define lane_time_out mproc__lane_time_out
 #define result_await mproc__result_await
+#define result_be_ready mproc__result_be_ready
 #define result_check_limits mproc__result_check_limits
 #define result_end mproc__result_end
 #define result_fail mproc__result_fail
 #define result_new mproc__result_new
+#define result_owe mproc__result_owe
 #define result_release mproc__result_release
 #define result_submit mproc__result_submit
 

@@ -121,8 +121,8 @@ MPROC_API mproc_err mproc_result_error(mproc_result *result, mproc_task_error *e
 
 /* A task that has not begun never will; one that runs is told by mproc_task_canceled, and its worker
  * is killed and replaced after mproc_task_options.grace_ms: at once if that is 0, the default. Of a
- * map: all of its items; nothing of it is delivered, and what lies in shared memory may still be
- * written until those that run have ended.
+ * map: all of its items, and nothing of it is delivered. Items that lie in shared memory may be read
+ * until those that run have ended.
  *
  * **Returns** MPROC_OK: the result is MPROC_ECANCELED; MPROC_ESTATE: it had ended before, or belongs
  * to another process; MPROC_EINVAL. **Threads**: safe. */

@@ -21,6 +21,7 @@ struct mproc_result {
     void *context;
     mproc_result *next; /* in the pool's to_call */
 
+    bool owed;          /* the pool's join waits until it is ready */
     bool ended;         /* what follows is final */
     _Atomic bool ready; /* and the callback has returned */
     mproc_err err;
@@ -73,6 +74,10 @@ mproc_err result_submit(mproc_pool *pool, mproc_function function, lane_task *ta
                         mproc_result *result);
 /* Without the lock: waits until it is ready. */
 mproc_err result_await(mproc_result *result, int64_t deadline);
+/* Its callback is to be called, or its map to be ended, before the pool has been joined. */
+void result_owe(mproc_result *result);
+/* Nothing more will be done about it; the pool's reference goes. */
+void result_be_ready(mproc_result *result);
 /* It has ended: `err`, and what else is in it, is final. */
 void result_end(mproc_result *result, mproc_err err);
 /* Likewise, with more to say. `why` may be NULL. */

@@ -51,6 +51,12 @@ typedef struct layout {
     bool items_shared, results_shared;
 } layout;
 
+/* Its items may be ended from outside, while their functions go on. */
+static bool is_limited(const map_call *call)
+{
+    return call->options.timeout_ms || call->result;
+}
+
 static mproc_err lay_out(const map_call *call, layout *to)
 {
     size_t items = 0, results = 0;
@@ -64,7 +70,9 @@ static mproc_err lay_out(const map_call *call, layout *to)
     if (err)
         return err;
     to->items_shared = call->item_size && arena_contains(call->items, items);
-    to->results_shared = call->result_size && arena_contains(call->results, results);
+    /* Whose time is over may still write when the caller has got the results. */
+    to->results_shared =
+        call->result_size && !is_limited(call) && arena_contains(call->results, results);
     to->total = 0;
     bool fits = add(&to->total, 1, sizeof(pool_job));
     to->outcomes = to->total;
@@ -94,7 +102,7 @@ static pool_job describe(const map_call *call, const layout *at, arena_ref block
         .result_size = call->result_size,
         .wants_results = call->wants_results,
         .spans = call->item_size == 0,
-        .limited = options->timeout_ms || call->result,
+        .limited = is_limited(call),
         .notifies = call->result != NULL,
         .timeout_ms = options->timeout_ms,
         .grace_ms = options->grace_ms,

@@ -62,7 +62,8 @@ void map_report_progress(map_call *call)
     report(call, call->progress, failed < call->progress ? failed : call->progress);
 }
 
-static map_state look_locked(map_call *call)
+/* Under the lock, for a hook may be blaming a dead worker for an item meanwhile. */
+map_state map_look(map_call *call)
 {
     mproc_pool *pool = call->pool;
     pool_work *work = call->work;
@@ -79,22 +80,15 @@ static map_state look_locked(map_call *call)
     return MAP_RUNS;
 }
 
-/* Under the lock, for a hook may be blaming a dead worker for an item meanwhile. */
-map_state map_look(map_call *call)
-{
-    pools_lock();
-    map_state state = look_locked(call);
-    pools_unlock();
-    return state;
-}
-
 static map_state await_items(map_call *call)
 {
     pool_shared *shared = call->pool->shared;
     int64_t deadline = call->options.progress ? os_now() + TENTH : OS_FOREVER;
     for (;;) {
         uint32_t seen = atomic_load(&shared->settled);
+        pools_lock();
         map_state state = map_look(call);
+        pools_unlock();
         if (state != MAP_RUNS)
             return state;
         if (park(&shared->settled, seen, deadline, family.self) == MPROC_ETIMEDOUT) {
@@ -191,7 +185,7 @@ static mproc_err stopped(const map_call *call)
     pools_unlock();
     while (err && pool_await_workers(pool, OS_FOREVER)) {
     }
-    return err ? err : MPROC_ECANCELED;
+    return call->canceled ? MPROC_ECANCELED : err;
 }
 
 mproc_err map_end(map_call *call, map_state state, mproc_task_error *first)
@@ -331,6 +325,7 @@ static mproc_err begin_async(map_call *call)
     if (err)
         return err;
     pools_lock();
+    result_owe(result);
     result->references++;
     result->reply = call->results;
     result->reply_size = call->count * call->result_size;

@@ -24,7 +24,7 @@ typedef struct map_call {
 
 typedef enum map_state { MAP_RUNS, MAP_DONE, MAP_STOPPED } map_state;
 
-/* How far it is; hands out again what was lost with a worker. */
+/* Under the lock: how far it is; hands out again what was lost with a worker. */
 map_state map_look(map_call *call);
 void map_report_progress(map_call *call);
 /* Delivers what there is and frees its work; the map's error. *first: of the failed item with the

@@ -299,10 +299,7 @@ static bool has_no_workers(mproc_pool *pool)
 /* And its thread has nothing left to do. */
 static bool has_finished(mproc_pool *pool)
 {
-    if (pool->hooks_left)
-        return false;
-    lane_look_at_all(pool);
-    return !pool->running && !pool->to_call && !pool->calling;
+    return pool->hooks_left == 0 && pool->owed == 0;
 }
 
 static mproc_err await(mproc_pool *pool, bool (*is_so)(mproc_pool *), int64_t deadline)

@@ -48,6 +48,7 @@ struct mproc_pool {
     unsigned maps;          /* that have been let in and have not returned */
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
+    unsigned owed;          /* results that join waits for */
     pool_work **works;      /* what is published, the oldest first */
     size_t work_count, work_capacity;
     pool_work *retired; /* not published any more, but a worker still looks at them */
@@ -58,7 +59,6 @@ struct mproc_pool {
 
     pool_helper thread, watch;
     /* Of the former. */
-    bool calling;                                /* what it has taken from the following */
     struct mproc_result *to_call, **to_call_end; /* ended, and their callbacks not called yet */
     struct map_call *running;                    /* maps that nobody waits in */
     pool_seat seats[];

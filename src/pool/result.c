@@ -26,11 +26,19 @@ static bool has_calls(const mproc_result *result)
     return result->callback || result->error_callback;
 }
 
-static void be_ready(mproc_result *result)
+void result_owe(mproc_result *result)
+{
+    result->owed = true;
+    result->pool->owed++;
+}
+
+void result_be_ready(mproc_result *result)
 {
     atomic_store(&result->ready, true);
-    if (has_calls(result)) /* those who wait do so for the pool's thread */
+    if (result->owed) { /* those who wait do so for the pool's thread */
+        result->pool->owed--;
         job_ring_pool(result->pool->shared);
+    }
     result_release(result);
 }
 
@@ -40,7 +48,7 @@ void result_end(mproc_result *result, mproc_err err)
     result->err = err;
     result->ended = true;
     if (err ? !result->error_callback : !result->callback) {
-        be_ready(result);
+        result_be_ready(result);
         return;
     }
     result->next = NULL;
@@ -118,6 +126,8 @@ mproc_err result_submit(mproc_pool *pool, mproc_function function, lane_task *ta
     err = pool_admits(pool);
     if (!err)
         err = lane_submit(pool, task, result);
+    if (!err && (task->flags & CELL_NOTIFY))
+        result_owe(result);
     pools_unlock();
     if (err)
         heap_free(task->block, family.self);

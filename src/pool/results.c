@@ -134,8 +134,8 @@ static void fill_ended(const map_call *call, failures *list)
     for (size_t i = 0; i < call->work->crash_count; i++) {
         const pool_crash *crash = &call->work->crashes[i];
         mproc_task_error *error = find(list, crash->index);
-        if (!error)
-            continue;
+        if (!error || (error->err != MPROC_ECRASHED && error->err != MPROC_ETIMEDOUT))
+            continue; /* it failed by itself when it was retried */
         error->pid = crash->pid;
         error->status = crash->status;
         if (error->err == MPROC_ETIMEDOUT)

@@ -175,12 +175,17 @@ static outcome finish_item(mproc_task *task, int code)
     return result;
 }
 
+/* Who cancels its map finds it in `current`, or is seen here. */
 static void run_limited(mproc_task *task)
 {
     unsigned char none = OUTCOME_NONE;
+    if (atomic_load_explicit(&task->job->canceled, memory_order_relaxed))
+        return;
     announce(task, task->index, task->job->timeout_ms);
-    outcome result = finish_item(task, call(task));
-    atomic_compare_exchange_strong(&task->outcomes[task->index], &none, (unsigned char)result);
+    if (!atomic_load(&task->job->canceled)) {
+        outcome result = finish_item(task, call(task));
+        atomic_compare_exchange_strong(&task->outcomes[task->index], &none, (unsigned char)result);
+    }
     withdraw(task);
 }
 

@@ -28,7 +28,6 @@ static void call(const mproc_result *result)
 static mproc_result *take_calls(mproc_pool *pool)
 {
     mproc_result *first = pool->to_call;
-    pool->calling = first != NULL;
     pool->to_call = NULL;
     pool->to_call_end = &pool->to_call;
     return first;
@@ -44,11 +43,8 @@ static void call_all(mproc_pool *pool)
         next = result->next;
         call(result);
         pools_lock();
-        pool->calling = next != NULL;
-        atomic_store(&result->ready, true);
-        result_release(result);
+        result_be_ready(result);
         pools_unlock();
-        job_ring_pool(pool->shared);
     }
 }
 
@@ -60,14 +56,34 @@ static void end_map(map_call *done, map_state state)
     mproc_task_error first = {.err = MPROC_OK};
     mproc_err err = map_end(done, state, &first);
     pools_lock();
-    result->map = NULL;
     if (err)
         result_fail(result, err, first.err ? &first : NULL);
     else
         result_end(result, MPROC_OK);
     pools_unlock();
-    job_ring_pool(done->pool->shared);
     free(done);
+}
+
+static void take_out(mproc_pool *pool, const map_call *call)
+{
+    map_call **link = &pool->running;
+    while (*link != call)
+        link = &(*link)->next;
+    *link = call->next;
+}
+
+/* In one go with the look: whoever cancels it is in time, or finds that it is too late. */
+static map_state take_out_if_over(mproc_pool *pool, map_call *call, map_call **next)
+{
+    pools_lock();
+    map_state state = map_look(call);
+    *next = call->next;
+    if (state != MAP_RUNS) {
+        take_out(pool, call);
+        call->result->map = NULL;
+    }
+    pools_unlock();
+    return state;
 }
 
 /* *next_look: earlier, if there is progress to report. */
@@ -78,16 +94,7 @@ static void look_at_maps(mproc_pool *pool, int64_t *next_look)
     pools_unlock();
     while (next) {
         map_call *at = next;
-        map_state state = map_look(at);
-        pools_lock();
-        next = at->next;
-        for (map_call **link = &pool->running; state != MAP_RUNS && *link; link = &(*link)->next) {
-            if (*link == at) {
-                *link = next;
-                break;
-            }
-        }
-        pools_unlock();
+        map_state state = take_out_if_over(pool, at, &next);
         if (state != MAP_RUNS)
             end_map(at, state);
         else if (at->options.progress && os_now() + TENTH < *next_look)
