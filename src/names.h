@@ -378,6 +378,7 @@
 /* family/spin.h */
 #define spin_begin mproc__spin_begin
 #define spin_end mproc__spin_end
+#define spin_prepare mproc__spin_prepare
 
 /* family/waiters.h */
 #define waiters_await mproc__waiters_await

@@ -45,6 +45,11 @@ static uint32_t longest(void)
     return (uint32_t)known;
 }
 
+void spin_prepare(void)
+{
+    longest();
+}
+
 spin spin_begin(void)
 {
     if (!learned.trust && ++learned.waits < learned.gap)

@@ -14,6 +14,8 @@ typedef struct spin {
     uint32_t done, limit;
 } spin;
 
+/* Measures what has to be measured, so that forked children need not: that reads files. */
+void spin_prepare(void);
 spin spin_begin(void);
 /* False: it is time to sleep. */
 static inline bool spin_once(spin *s)

@@ -4,6 +4,7 @@
 
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/spin.h"
 #include "../family/trace.h"
 #include "lane.h"
 #include "thread.h"
@@ -203,6 +204,7 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
     if (err || (err = family_enter()))
         return err;
     begin();
+    spin_prepare();
     uint32_t count = (uint32_t)(chosen->workers ? chosen->workers : mproc_cpu_count());
     const uint32_t capacity = capacity_of(chosen, count);
     count = count < capacity ? count : capacity;
