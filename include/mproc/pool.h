@@ -94,7 +94,8 @@ MPROC_API mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_option
  * items        `count` items of `item_size` bytes; copied unless they lie in shared memory.
  * results      receives the replies, `result_size` bytes each: a shorter one is filled up with
  *              zeros, a missing one is all zeros; those of failed items are not written. In shared
- *              memory the workers write there themselves. NULL with 0: no replies.
+ *              memory the workers write there themselves, also what fails after it has replied;
+ *              with a time-out, or asynchronously, it is copied. NULL with 0: no replies.
  * options      may be NULL.
  *
  * A worker that crashes fails the item it was working on and is replaced; the others go on. One

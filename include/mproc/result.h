@@ -60,9 +60,10 @@ MPROC_API mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_function func
                                            const mproc_task_options *options,
                                            mproc_result **result);
 
-/* As mproc_pool_map, but returns at once: the items have been copied then. What receives results
- * and failures must live until the result is ready, and is complete then; the progress callback and
- * those of `task` are called by a thread of the pool. The map's errors are the result's.
+/* As mproc_pool_map, but returns at once: the items have been copied then, unless they lie in shared
+ * memory, which must stay until the result is ready. What receives results and failures must live
+ * until then, too, and is complete then; the progress callback and those of `task` are called by a
+ * thread of the pool. The map's errors are the result's.
  *
  * task  its callbacks get all results at once, or the first failure; timeout_ms and grace_ms are
  *       those of mproc_map_options; may be NULL.
