@@ -71,7 +71,8 @@ typedef struct mproc_map_options {
     size_t *error_count;      /* receives how many items failed, also beyond the capacity */
     mproc_progress progress;
     void *progress_context;
-    /* Of each item, in milliseconds, as in mproc_task_options: it fails with MPROC_ETIMEDOUT. */
+    /* Of each item, in milliseconds, as in mproc_task_options: it fails with MPROC_ETIMEDOUT. The map
+     * does not wait for one that has been given grace. */
     int timeout_ms, grace_ms;
 } mproc_map_options;
 

@@ -15,7 +15,8 @@ typedef struct pool_seat {
     mproc_pool *pool;
     uint32_t index;
     mproc_process *process;
-    bool taken; /* a process has been started, and its end not been dealt with */
+    bool taken;  /* a process has been started, and its end not been dealt with */
+    bool doomed; /* it has been killed, or is as soon as its start has returned */
     /* Items as in `current`: the last one that lasted too long, and the one for which the worker is
      * to be killed, and when. */
     uint64_t late_word, kill_word;

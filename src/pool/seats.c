@@ -55,6 +55,7 @@ mproc_err seat_start(pool_seat *seat)
         /* It may end, and its successor sit here, before its start has returned */
         process_retain(worker);
         seat->taken = true;
+        seat->doomed = false;
         pool->hooks_left++;
     }
     pools_unlock();
@@ -66,8 +67,8 @@ mproc_err seat_start(pool_seat *seat)
     if (err) {
         pool->hooks_left--;
         seat->taken = false;
-    } else if (pool->terminated || pool->broken) {
-        mproc_process_kill(worker); /* it had no process yet when the others were killed */
+    } else if (pool->terminated || pool->broken || seat->doomed) {
+        mproc_process_kill(worker); /* there was no process yet when it was to be killed */
     }
     pools_unlock();
     mproc_process_free(worker);

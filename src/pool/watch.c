@@ -17,8 +17,10 @@ static int64_t look_at_kill(pool_seat *seat, int64_t now)
     }
     if (seat->kill_at > now)
         return seat->kill_at;
-    if (atomic_compare_exchange_strong(&worker->current, &word, word | CURRENT_DOOMED))
+    if (atomic_compare_exchange_strong(&worker->current, &word, word | CURRENT_DOOMED)) {
+        seat->doomed = true;
         mproc_process_kill(seat->process);
+    }
     seat->kill_word = 0;
     return OS_FOREVER;
 }
