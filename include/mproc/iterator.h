@@ -18,7 +18,7 @@ typedef struct mproc_imap_options {
     mproc_source source;
     void *source_context;
     /* How many items are in flight at most: submitted, and not yet taken by mproc_iterator_next.
-     * Default: 32 for each worker. */
+     * Fewer while memory is short. Default: 32 for each worker. */
     size_t window;
     /* Of each item, in milliseconds, as in mproc_task_options; grace_ms also for those that still run
      * when the iterator is freed. */
@@ -55,9 +55,10 @@ MPROC_API mproc_err mproc_pool_imap_unordered(mproc_pool *pool, mproc_function f
  *
  * **Returns** MPROC_OK; MPROC_EEMPTY: there are no more; MPROC_ETIMEDOUT: not yet, or the item ran
  * for too long itself (mproc_iterator_error tells which); the item's error: it has been passed, and
- * the next call goes on with the next one; MPROC_ECLOSED, MPROC_EBROKEN, MPROC_ENOMEM, MPROC_EAGAIN,
- * MPROC_EIMAGE: this item could not be submitted, and none after it will be; MPROC_EINVAL: also an
- * item with a size and no data, which is passed; and as mproc_result_get.
+ * the next call goes on with the next one; MPROC_ENOMEM, MPROC_EAGAIN: likewise, with nothing else
+ * in flight there was no room for it; MPROC_ECLOSED, MPROC_EBROKEN, MPROC_EIMAGE: this item could not
+ * be submitted, and none after it will be; MPROC_EINVAL: also an item with a size and no data, which
+ * is passed; and as mproc_result_get.
  * **Threads**: one at a time.
  * *Like* `IMapIterator.next(timeout)`. */
 MPROC_API mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms,

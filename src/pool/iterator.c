@@ -24,7 +24,8 @@ struct mproc_iterator {
     size_t item_size, count;
     mproc_imap_options options;
     bool unordered, exhausted;
-    mproc_err lost;             /* why the last item taken from the source is in no result */
+    bool has_item; /* `item` has been taken from the source, and is not yet in flight */
+    mproc_bytes item;
     size_t next;                /* index of the next item */
     size_t head, flying, ended; /* in the ring: where it begins, how many, how many have ended */
     flight current;             /* what was passed last; its reply is the caller's */
@@ -70,36 +71,59 @@ static mproc_err submit(mproc_iterator *iterator, const mproc_bytes *item)
     return err;
 }
 
-/* What has been taken from the source must not be lost: an item that could not be submitted is an
- * item that failed. */
-static void submit_or_fail(mproc_iterator *iterator, const mproc_bytes *item)
+/* Whether there is one in `item`: it stays there, for it cannot be drawn again, until it is in
+ * flight. */
+static bool draw(mproc_iterator *iterator)
 {
-    mproc_result *result;
-    mproc_err err = submit(iterator, item);
-    if (!err)
-        return;
-    iterator->exhausted = err != MPROC_EINVAL;
-    if (result_new(iterator->pool, NULL, &result)) {
-        iterator->exhausted = true;
-        iterator->lost = err;
-        return;
+    if (!iterator->has_item && !iterator->exhausted) {
+        iterator->has_item = next_item(iterator, &iterator->item);
+        iterator->exhausted = !iterator->has_item;
     }
-    pools_lock();
-    result->references++;
-    result_fail(result, err, NULL);
-    pools_unlock();
-    *at(iterator, iterator->flying++) = (flight){result, iterator->next++};
+    return iterator->has_item;
 }
 
-static void fill(mproc_iterator *iterator)
+static mproc_err submit_failure(mproc_iterator *iterator, mproc_err why)
 {
-    mproc_bytes item = {NULL, 0};
-    while (!iterator->exhausted && iterator->flying < iterator->window) {
-        if (next_item(iterator, &item))
-            submit_or_fail(iterator, &item);
-        else
-            iterator->exhausted = true;
+    mproc_result *result;
+    mproc_err err = result_new(iterator->pool, NULL, &result);
+    if (err)
+        return err;
+    pools_lock();
+    result->references++;
+    result_fail(result, why, NULL);
+    pools_unlock();
+    *at(iterator, iterator->flying++) = (flight){result, iterator->next++};
+    return MPROC_OK;
+}
+
+/* MPROC_ENOMEM, MPROC_EAGAIN: it may fit in when some that are in flight have come down. */
+static mproc_err fill(mproc_iterator *iterator)
+{
+    while (iterator->flying < iterator->window && draw(iterator)) {
+        mproc_err err = submit(iterator, &iterator->item);
+        const bool lacks = err == MPROC_ENOMEM || err == MPROC_EAGAIN;
+        if (lacks || (err && submit_failure(iterator, err)))
+            return err;
+        iterator->has_item = false;
+        iterator->exhausted |= err && err != MPROC_EINVAL;
     }
+    return MPROC_OK;
+}
+
+/* With nothing in flight there is nothing to wait for. */
+static mproc_err fill_empty(mproc_iterator *iterator)
+{
+    mproc_result *passed = iterator->current.result;
+    if (passed) {
+        heap_free(passed->block, family.self);
+        passed->block = 0;
+    }
+    mproc_err err = fill(iterator);
+    if (iterator->flying || !iterator->has_item)
+        return MPROC_OK;
+    err = submit_failure(iterator, err);
+    iterator->has_item = err != MPROC_OK;
+    return err;
 }
 
 /* ---- creating ---- */
@@ -253,11 +277,10 @@ mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms, const vo
     mproc_err err = check_iterator(iterator);
     if (err || (err = park_deadline(timeout_ms, &deadline)))
         return err;
-    if (!iterator->flying) {
-        err = iterator->lost ? iterator->lost : MPROC_EEMPTY;
-        iterator->lost = MPROC_OK;
+    if (!iterator->flying && (err = fill_empty(iterator)))
         return err;
-    }
+    if (!iterator->flying)
+        return MPROC_EEMPTY;
     if ((err = await_next(iterator, deadline)))
         return err;
     pass(iterator);
