@@ -228,21 +228,11 @@ mproc_err mproc_pool_create(mproc_pool **pool, const mproc_pool_options *options
 
 /* One that was told to end, and has not yet, goes on; if it is too late for that, it gets a
  * successor when its end is known. */
-static bool is_to_be_started(mproc_pool *pool, uint32_t index)
-{
-    pools_lock();
-    pool_seat *seat = &pool->seats[index];
-    bool taken = seat->taken;
-    atomic_store(&pool->shared->workers[index].retired, 0);
-    pools_unlock();
-    return !taken;
-}
-
-static void retire(mproc_pool *pool, uint32_t from)
+static void retire_or_keep(mproc_pool *pool)
 {
     const uint32_t count = atomic_load(&pool->shared->worker_count);
-    for (uint32_t i = from; i < count; i++)
-        atomic_store(&pool->shared->workers[i].retired, 1);
+    for (uint32_t i = 0; i < count; i++)
+        atomic_store(&pool->shared->workers[i].retired, i >= pool->count);
     job_ring_workers(pool->shared, UINT32_MAX);
 }
 
@@ -254,17 +244,14 @@ mproc_err mproc_pool_resize(mproc_pool *pool, int workers)
     if ((uint32_t)workers > pool->shared->capacity)
         return MPROC_ERANGE;
     pools_lock();
-    const uint32_t before = pool->count;
     err = pool_admits(pool);
     if (!err) {
         pool->count = (uint32_t)workers;
-        retire(pool, pool->count);
+        retire_or_keep(pool);
     }
     pools_unlock();
-    for (uint32_t i = before; !err && i < (uint32_t)workers; i++) {
-        if (is_to_be_started(pool, i))
-            err = seat_start(&pool->seats[i]);
-    }
+    for (uint32_t i = 0; !err && i < (uint32_t)workers; i++)
+        err = seat_start(&pool->seats[i]);
     return err;
 }
 

@@ -92,7 +92,7 @@ void helper_stop(pool_helper *helper, pool_alarm *alarm);
 
 /* ---- its workers (seats.c) ---- */
 
-/* Starts one in that place. */
+/* Starts one in that place, if there should be one and is none. */
 mproc_err seat_start(pool_seat *seat);
 /* All of them; under the lock. */
 void seats_kill(mproc_pool *pool);

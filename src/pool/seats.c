@@ -47,6 +47,10 @@ mproc_err seat_start(pool_seat *seat)
     mproc_pool *pool = seat->pool;
     mproc_process *worker;
     pools_lock();
+    if (seat->taken || seat->index >= pool->count) { /* another thread has resized meanwhile */
+        pools_unlock();
+        return MPROC_OK;
+    }
     mproc_err err = create(seat, &worker);
     mproc_process *before = err ? NULL : seat->process;
     if (!err) {

@@ -11,7 +11,7 @@
 #define TENTH INT64_C(100000000) /* between two looks at the memory in use */
 
 /* This process as a worker. */
-static struct {
+static struct me {
     slot_id self; /* whose data this is: a process that a task has forked is no worker */
     pool_shared *shared;
     pool_worker *own;
@@ -263,12 +263,13 @@ int worker_main(void *data, size_t size)
 {
     (void)size;
     worker_args *args = data;
-    me.self = family.self;
-    me.shared = arena_at(args->shared);
-    me.own = &me.shared->workers[args->index];
-    me.index = args->index;
+    pool_shared *shared = arena_at(args->shared);
+    me = (struct me){.self = family.self, /* a fork has copied what a worker's own worker is not */
+                     .shared = shared,
+                     .own = &shared->workers[args->index],
+                     .index = args->index,
+                     .tasks_left = shared->max_tasks ? shared->max_tasks : UINT64_MAX};
     log_keep_in(me.own->log, sizeof me.own->log);
-    me.tasks_left = me.shared->max_tasks ? me.shared->max_tasks : UINT64_MAX;
     me.task =
         (mproc_task){.shared = me.shared, .own = me.own, .worker = me.index, .pid = os_getpid()};
     os_ignore_interrupt();
