@@ -47,8 +47,9 @@ typedef struct mproc_task_options {
  *
  * input    `input_size` bytes, copied before it returns; NULL with 0: none.
  * options  may be NULL.
- * result   receives what tells of its end; NULL: nobody wants to know. **Ownership**: the caller's,
- *          until mproc_result_free.
+ * result   receives what tells of its end. **Ownership**: the caller's, until mproc_result_free.
+ *          NULL: nobody wants to know; without callbacks its failure is a warning in mproc's log then
+ *          (mproc_log_to_stderr), when the pool is closed and joined at the latest.
  *
  * **Returns** MPROC_OK; MPROC_EINVAL: no function, a size without a pointer, a negative time-out;
  * MPROC_ENOMEM; MPROC_EIMAGE; MPROC_ECLOSED; MPROC_EBROKEN; MPROC_ESTATE: a pool of another process;

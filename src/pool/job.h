@@ -85,6 +85,7 @@ typedef enum cell_kind {
 #define CELL_WAITED UINT64_C(0x100)  /* somebody waits for it alone */
 #define CELL_GROUPED UINT64_C(0x200) /* somebody may wait for any of several */
 #define CELL_NOTIFY UINT64_C(0x400)  /* the pool's thread wants to know */
+#define CELL_UNHEARD UINT64_C(0x800) /* nobody will ask what became of it */
 #define CELL_WORKER_SHIFT 32
 
 typedef struct pool_cell {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../family/log.h"
 #include "../killpoint.h"
 #include "results.h"
 #include "watch.h"
@@ -66,10 +67,40 @@ static void free_reply(pool_cell *cell)
     heap_free(atomic_exchange(&cell->reply, 0), family.self);
 }
 
+/* What its worker has to say of a failure. */
+static mproc_task_error failure_in(const pool_cell *cell)
+{
+    mproc_task_error error = {.err = (mproc_err)cell->err, .code = cell->code, .pid = cell->pid};
+    const arena_ref block = atomic_load(&cell->reply);
+    const void *text = block ? arena_at(block) : cell->small_reply;
+    snprintf(error.message, sizeof error.message, "%.*s", (int)cell->reply_size,
+             (const char *)text);
+    return error;
+}
+
+static void complain(const mproc_pool *pool, const mproc_task_error *why)
+{
+    char code[32] = "";
+    if (!why->message[0])
+        snprintf(code, sizeof code, ", code %d", why->code);
+    log_write(MPROC_LOG_WARNING, "%s: a task whose end nobody asked for has failed: %s%s",
+              pool->name, why->message[0] ? why->message : mproc_strerror(why->err), code);
+}
+
+static void look_for_unheard(const mproc_pool *pool, const pool_cell *cell)
+{
+    const uint64_t state = atomic_load(&cell->state);
+    if (!(state & CELL_UNHEARD) || cell_kind_of(state) != CELL_ENDED + OUTCOME_FAILED)
+        return;
+    const mproc_task_error why = failure_in(cell);
+    complain(pool, &why);
+}
+
 /* Passes what is done with at its front. */
 static void advance(const mproc_pool *pool, pool_work *lane)
 {
     while (lane->low < lane->used && !lane->results[lane->low] && is_left(pool, lane, lane->low)) {
+        look_for_unheard(pool, cell_of(lane, lane->low));
         free_input(cell_of(lane, lane->low));
         free_reply(cell_of(lane, lane->low));
         lane->low++;
@@ -115,7 +146,7 @@ static mproc_err get_lane(mproc_pool *pool, pool_work **lane)
 
 /* ---- submitting ---- */
 
-static void fill(pool_cell *cell, const lane_task *task)
+static void fill(pool_cell *cell, const lane_task *task, uint64_t flags)
 {
     cell->function = task->code;
     cell->input_size = task->input_size;
@@ -125,7 +156,7 @@ static void fill(pool_cell *cell, const lane_task *task)
     cell->attempts = task->attempts;
     if (!task->block && task->input_size)
         memcpy(cell->small_input, task->input, task->input_size);
-    atomic_store(&cell->state, task->flags | CELL_QUEUED);
+    atomic_store(&cell->state, task->flags | flags | CELL_QUEUED);
     killpoint();
 }
 
@@ -142,7 +173,7 @@ mproc_err lane_submit(mproc_pool *pool, const lane_task *task, mproc_result *res
         result->cell = index;
         result->references++;
     }
-    fill(cell_of(lane, index), task);
+    fill(cell_of(lane, index), task, result ? 0 : CELL_UNHEARD);
     range_append(&lane->job->rest);
     job_ring_workers(pool->shared, 1);
     return MPROC_OK;
@@ -170,11 +201,7 @@ static void take_reply(mproc_result *result, pool_cell *cell)
 
 static void collect_failure(mproc_result *result, pool_cell *cell)
 {
-    mproc_task_error error = {.err = (mproc_err)cell->err, .code = cell->code, .pid = cell->pid};
-    const arena_ref block = atomic_load(&cell->reply);
-    const void *text = block ? arena_at(block) : cell->small_reply;
-    snprintf(error.message, sizeof error.message, "%.*s", (int)cell->reply_size,
-             (const char *)text);
+    const mproc_task_error error = failure_in(cell);
     free_reply(cell);
     result_fail(result, error.err, &error);
 }
@@ -303,7 +330,7 @@ mproc_err lane_cancel(mproc_result *result)
     return MPROC_OK;
 }
 
-void lane_time_out(pool_work *lane, uint64_t index)
+void lane_time_out(const mproc_pool *pool, pool_work *lane, uint64_t index)
 {
     pool_cell *cell = cell_of(lane, index);
     uint64_t state;
@@ -311,6 +338,8 @@ void lane_time_out(pool_work *lane, uint64_t index)
         return;
     mproc_task_error why = {.err = MPROC_ETIMEDOUT, .pid = cell->pid};
     results_describe_time_out(why.message, sizeof why.message, cell->timeout_ms);
+    if (state & CELL_UNHEARD)
+        complain(pool, &why);
     fail(lane, index, &why);
 }
 
@@ -374,6 +403,8 @@ static void crash(mproc_pool *pool, pool_work *lane, uint64_t index, const pool_
         return;
     mproc_task_error error = {.err = MPROC_ECRASHED, .pid = why->pid, .status = why->status};
     results_describe_end(error.message, sizeof error.message, why);
+    if (state & CELL_UNHEARD)
+        complain(pool, &error);
     fail(lane, index, &error);
 }
 

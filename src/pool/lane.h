@@ -53,7 +53,7 @@ bool lane_await(mproc_result *result);
 mproc_err lane_cancel(mproc_result *result);
 
 /* The item that this worker is at has lasted too long: its cell, now at its end. */
-void lane_time_out(pool_work *lane, uint64_t cell);
+void lane_time_out(const mproc_pool *pool, pool_work *lane, uint64_t cell);
 /* Of a lane that a dead worker looked at: what it was at, and what it had claimed. True: a task was
  * lost by it. */
 bool lane_bury(mproc_pool *pool, pool_work *lane, uint32_t worker, const pool_crash *crash);

@@ -43,7 +43,7 @@ static void time_out(mproc_pool *pool, pool_work *work, uint64_t item, uint32_t 
     const pool_job *job = work->job;
     const int grace_ms = job->is_lane ? job_cell(job, item)->grace_ms : job->grace_ms;
     if (job->is_lane)
-        lane_time_out(work, item);
+        lane_time_out(pool, work, item);
     else
         map_time_out(work, item, mproc_process_pid(pool->seats[worker].process));
     watch_doom(pool, work, item, worker, grace_ms);
