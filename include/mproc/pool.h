@@ -64,7 +64,8 @@ typedef void (*mproc_progress)(void *context, size_t done, size_t total, size_t 
 typedef struct mproc_map_options {
     /* How many items make a unit, which is done by one worker; default 1, which is cheap here.
      * While much is left, a worker takes up to 16 units at once, a 64th of its share at most: those
-     * wait when it is stopped. */
+     * wait when it is stopped. With `timeout_ms` it takes one at a time. What is lost with a worker
+     * is done by others when they have done the rest. */
     size_t chunk_size;
     mproc_task_error *errors; /* receives the failures, by ascending index */
     size_t error_capacity;    /* of `errors`; the failures with the lowest indices are kept */

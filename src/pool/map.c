@@ -55,7 +55,7 @@ void map_report_progress(map_call *call)
         return;
     pools_lock();
     uint64_t done = job_progress(call->pool->shared, call->work->word);
-    uint64_t failed = atomic_load(&call->work->job->failed) + call->work->crash_count;
+    uint64_t failed = atomic_load(&call->work->job->failed) + call->work->failed;
     pools_unlock();
     if (done > call->progress)
         call->progress = done;
@@ -130,8 +130,10 @@ bool map_bury(mproc_pool *pool, pool_work *work, pool_worker *worker, const pool
         pool->on_crash == MPROC_CRASH_RETRIES && count_crashes(work, index) < pool->retries;
     const bool again = remember(work, index, crash) && wanted;
     pool_mark_loss(crash->pid, index, again);
-    if (!again)
+    if (!again) {
         atomic_store(&job_outcomes(work->job)[index], OUTCOME_CRASHED);
+        work->failed++;
+    }
     return true;
 }
 
@@ -144,8 +146,10 @@ static bool end_item(const pool_work *work, uint64_t index, outcome how)
 
 void map_time_out(pool_work *work, uint64_t item, long long pid)
 {
-    if (end_item(work, item, OUTCOME_TIMED_OUT))
-        remember(work, item, &(pool_crash){.pid = pid});
+    if (!end_item(work, item, OUTCOME_TIMED_OUT))
+        return;
+    remember(work, item, &(pool_crash){.pid = pid});
+    work->failed++;
 }
 
 /* ---- the end ---- */

@@ -184,7 +184,10 @@ static void run_limited(mproc_task *task)
     announce(task, task->index, task->job->timeout_ms);
     if (!atomic_load(&task->job->canceled)) {
         outcome result = finish_item(task, call(task));
-        atomic_compare_exchange_strong(&task->outcomes[task->index], &none, (unsigned char)result);
+        if (!atomic_compare_exchange_strong(&task->outcomes[task->index], &none,
+                                            (unsigned char)result) &&
+            result != OUTCOME_DONE)
+            atomic_fetch_sub(&task->job->failed, 1); /* it had been ended already */
     }
     withdraw(task);
 }

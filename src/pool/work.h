@@ -24,6 +24,7 @@ struct pool_work {
     /* Of a map. */
     pool_crash *crashes;
     size_t crash_count, crash_capacity;
+    uint64_t failed; /* items that have ended without an outcome of their own */
     /* Of a lane: who wants to know of each cell, or NULL; how many cells are filled, and before
      * which all are done with. */
     uint64_t used, low;

@@ -99,10 +99,16 @@ static void run_unit(uint64_t unit)
         task_run_item(&me.task, i);
 }
 
+/* What can overrun has nothing else waiting behind it. */
+static uint32_t most_units(void)
+{
+    const uint32_t most = me.task.job->timeout_ms ? 1 : RANGE_BATCH;
+    return me.tasks_left < most ? (uint32_t)me.tasks_left : most;
+}
+
 static void run_units(uint16_t generation)
 {
-    const uint32_t most = me.tasks_left < RANGE_BATCH ? (uint32_t)me.tasks_left : RANGE_BATCH;
-    uint32_t unit, count = range_take(&me.own->range, generation, most, &unit);
+    uint32_t unit, count = range_take(&me.own->range, generation, most_units(), &unit);
     for (uint32_t i = 0; i < count; i++, unit++) {
         if (!me.task.job->limited)
             atomic_store_explicit(&me.own->current, (uint64_t)generation << 48 | (unit + 1),
