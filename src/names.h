@@ -526,6 +526,7 @@
 /* pool/job.h */
 #define alarm_await mproc__alarm_await
 #define alarm_ring mproc__alarm_ring
+#define job_after mproc__job_after
 #define job_at mproc__job_at
 #define job_current mproc__job_current
 #define job_find mproc__job_find

@@ -101,6 +101,26 @@ void job_ring_watch(pool_shared *shared)
     alarm_ring(&shared->watch);
 }
 
+/* If that still stands where it did after the next one was read, nothing has moved there: whoever is
+ * moving comes by there first. */
+uint64_t job_after(const pool_shared *shared, uint64_t word, uint32_t *place)
+{
+    for (;;) {
+        while (word && atomic_load(&shared->jobs[*place]) != word) {
+            if (*place)
+                --*place;
+            else
+                word = 0;
+        }
+        const uint32_t next = word ? *place + 1 : 0;
+        const uint64_t found = next < JOBS_MOST ? atomic_load(&shared->jobs[next]) : 0;
+        if (word && atomic_load(&shared->jobs[*place]) != word)
+            continue;
+        *place = next;
+        return found;
+    }
+}
+
 _Atomic unsigned char *job_outcomes(const pool_job *job)
 {
     return arena_at(job->outcomes);

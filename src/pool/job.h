@@ -166,8 +166,8 @@ typedef struct pool_shared {
     _Atomic uint32_t harvesting;            /* somebody waits for any of several cells */
     _Alignas(128) pool_alarm alarm;         /* of the pool's own thread */
     _Alignas(128) pool_alarm watch;         /* of its watch */
-    /* generation << 48 | offset, without gaps, the oldest first. Taking one out moves the others: who
-     * looks meanwhile may miss one, but is rung. */
+    /* generation << 48 | offset, without gaps, the oldest first. Taking one out moves those behind it
+     * one place towards the front, the foremost first. */
     _Alignas(128) _Atomic uint64_t jobs[JOBS_MOST];
     pool_worker workers[];
 } pool_shared;
@@ -175,6 +175,9 @@ typedef struct pool_shared {
 uint16_t job_generation(uint64_t word);
 pool_job *job_at(uint64_t word);
 bool job_is_published(const pool_shared *shared, uint64_t word);
+/* The one behind `word`, which stood at *place; the first one for 0, and when that is away. 0: there
+ * are no more. */
+uint64_t job_after(const pool_shared *shared, uint64_t word, uint32_t *place);
 
 /* Wakes so many workers, if any sleep. After the store that gives them something to do. */
 void job_ring_workers(pool_shared *shared, uint32_t count);

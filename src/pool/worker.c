@@ -200,10 +200,10 @@ static bool look_at_own_range(void)
 
 static bool look_at_jobs(void)
 {
-    uint64_t word;
+    uint64_t word = 0;
+    uint32_t place = 0;
     bool any = look_at_own_range();
-    for (uint32_t i = 0;
-         !me.has_enough && i < JOBS_MOST && (word = atomic_load(&me.shared->jobs[i])); i++)
+    while (!me.has_enough && (word = job_after(me.shared, word, &place)))
         any |= look_at_job(word);
     return any;
 }
