@@ -174,9 +174,10 @@ MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 MPROC_API mproc_err mproc_pool_terminate(mproc_pool *pool);
 
 /* Terminates the pool if need be, waits for its workers and callbacks, and frees it. NULL is fine;
- * a pool of another process stays. To let the work end first, close and join. Results and iterators
- * may be freed afterwards, and are not to be used in any other way; replies that were got from them
- * stay until then.
+ * a pool of another process stays. To let the work end first, close and join. All
+ * results have ended then; they may still be read, and are to be freed. Iterators may be freed
+ * afterwards, and are not to be used in any other way; replies that were got from them stay until
+ * then.
  * **Threads**: no other thread may still use the pool. In a callback it does nothing but complain in
  * mproc's log.
  * *Like* the end of `with Pool() as pool:`. */

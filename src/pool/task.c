@@ -315,17 +315,19 @@ void task_run_cell(mproc_task *task, uint64_t index)
 const void *mproc_task_input(const mproc_task *task, size_t *size)
 {
     if (size)
-        *size = task->input_size;
-    return task->input;
+        *size = task ? task->input_size : 0;
+    return task ? task->input : NULL;
 }
 
 size_t mproc_task_index(const mproc_task *task)
 {
-    return task->cell ? 0 : (size_t)task->index;
+    return !task || task->cell ? 0 : (size_t)task->index;
 }
 
 bool mproc_task_canceled(const mproc_task *task)
 {
+    if (!task)
+        return false;
     if (task->cell)
         return cell_kind_of(atomic_load_explicit(&task->cell->state, memory_order_relaxed)) !=
                CELL_RUNNING;
@@ -376,6 +378,8 @@ static void clear_rest(mproc_task *task, size_t size)
 
 void *mproc_task_reply_buffer(mproc_task *task, size_t size)
 {
+    if (!task)
+        return NULL;
     arena_ref before = task->block;
     void *room = room_for(task, size);
     if (room)
@@ -386,6 +390,10 @@ void *mproc_task_reply_buffer(mproc_task *task, size_t size)
 
 int mproc_task_reply(mproc_task *task, const void *data, size_t size)
 {
+    if (task && size && !data)
+        fail(task, MPROC_EINVAL, size);
+    if (!task || (size && !data))
+        return -1;
     if (!task->wants_reply)
         return 0;
     arena_ref before = task->block;
@@ -400,10 +408,14 @@ int mproc_task_reply(mproc_task *task, const void *data, size_t size)
 
 int mproc_task_fail(mproc_task *task, const char *format, ...)
 {
-    char text[MPROC_MESSAGE_SIZE + 4];
+    char text[MPROC_MESSAGE_SIZE + 4] = "";
+    int length = 0;
     va_list arguments;
+    if (!task)
+        return -1;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    if (format)
+        length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (length < 0)
         text[0] = '\0';
