@@ -556,10 +556,13 @@
 #define pool_break mproc__pool_break
 #define pool_check mproc__pool_check
 #define pool_dismiss mproc__pool_dismiss
+#define pool_enter mproc__pool_enter
 #define pool_grow mproc__pool_grow
+#define pool_leave mproc__pool_leave
 #define pool_mark_loss mproc__pool_mark_loss
 #define helper_start mproc__helper_start
 #define helper_stop mproc__helper_stop
+#define pool_meet mproc__pool_meet
 #define pools_lock mproc__pools_lock
 #define pools_unlock mproc__pools_unlock
 #define seat_start mproc__seat_start

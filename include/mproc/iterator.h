@@ -56,8 +56,8 @@ MPROC_API mproc_err mproc_pool_imap_unordered(mproc_pool *pool, mproc_function f
  * **Returns** MPROC_OK; MPROC_EEMPTY: there are no more; MPROC_ETIMEDOUT: not yet, or the item ran
  * for too long itself (mproc_iterator_error tells which); the item's error: it has been passed, and
  * the next call goes on with the next one; MPROC_ENOMEM, MPROC_EAGAIN: likewise, with nothing else
- * in flight there was no room for it; MPROC_ECLOSED, MPROC_EBROKEN, MPROC_EIMAGE: this item could not
- * be submitted, and none after it will be; MPROC_EINVAL: also an item with a size and no data, which
+ * in flight there was no room for it; MPROC_ECLOSED: the pool was terminated, MPROC_EBROKEN,
+ * MPROC_EIMAGE: this item could not be submitted, and none after it will be; MPROC_EINVAL: also an item with a size and no data, which
  * is passed; and as mproc_result_get.
  * **Threads**: one at a time.
  * *Like* `IMapIterator.next(timeout)`. */

@@ -156,14 +156,17 @@ MPROC_API void mproc_results_free(mproc_results *results);
  * **Threads**: safe. */
 MPROC_API mproc_err mproc_pool_resize(mproc_pool *pool, int workers);
 
-/* Takes no new work; workers end when all that was submitted is done. Closing twice is fine.
+/* Takes no new work; workers end when all that was submitted is done. Iterators that have been begun
+ * go on to their last item. Closing twice is fine.
  * **Returns** MPROC_OK; MPROC_ESTATE: a pool of another process; MPROC_EINVAL.
  * **Threads**: safe. *Like* `Pool.close()`. */
 MPROC_API mproc_err mproc_pool_close(mproc_pool *pool);
 
-/* Waits until all workers have ended, and all callbacks have returned.
+/* Waits until all workers have ended, and all callbacks have returned; so also until every iterator
+ * has submitted its last item, or has been freed.
  * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_EINTR; MPROC_EAGAIN: no room for one more sleeper, on
- * a system without futexes; MPROC_EDEADLK: in a callback of this pool; MPROC_ESTATE: neither closed
+ * a system without futexes; MPROC_EDEADLK: in a callback of this pool, or with
+ * MPROC_FOREVER when the calling thread itself has an iterator to go on with; MPROC_ESTATE: neither closed
  * nor terminated, or a pool of another process; MPROC_EINVAL. **Threads**: safe. *Like* `Pool.join()`. */
 MPROC_API mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms);
 

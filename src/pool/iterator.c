@@ -18,6 +18,7 @@ typedef struct flight {
 /* Results in flight stand in a ring. Unordered, those that have ended are swapped to its front. */
 struct mproc_iterator {
     mproc_pool *pool;
+    pool_guest guest; /* until all items are in flight */
     slot_id owner;
     mproc_function function;
     const unsigned char *items;
@@ -62,7 +63,8 @@ static mproc_err submit(mproc_iterator *iterator, const mproc_bytes *item)
                       .input_size = item->size,
                       .timeout_ms = iterator->options.timeout_ms,
                       .grace_ms = iterator->options.grace_ms,
-                      .flags = iterator->unordered ? CELL_GROUPED : 0};
+                      .flags = iterator->unordered ? CELL_GROUPED : 0,
+                      .guest = &iterator->guest};
     err = result_submit(iterator->pool, iterator->function, &task, result);
     if (err)
         mproc_result_free(result);
@@ -97,7 +99,7 @@ static mproc_err submit_failure(mproc_iterator *iterator, mproc_err why)
 }
 
 /* MPROC_ENOMEM, MPROC_EAGAIN: it may fit in when some that are in flight have come down. */
-static mproc_err fill(mproc_iterator *iterator)
+static mproc_err submit_many(mproc_iterator *iterator)
 {
     while (iterator->flying < iterator->window && draw(iterator)) {
         mproc_err err = submit(iterator, &iterator->item);
@@ -108,6 +110,16 @@ static mproc_err fill(mproc_iterator *iterator)
         iterator->exhausted |= err && err != MPROC_EINVAL;
     }
     return MPROC_OK;
+}
+
+static mproc_err fill(mproc_iterator *iterator)
+{
+    mproc_err err = submit_many(iterator);
+    if (!iterator->options.source && iterator->next == iterator->count)
+        iterator->exhausted = true;
+    if (iterator->exhausted && !iterator->has_item)
+        pool_leave(&iterator->guest);
+    return err;
 }
 
 /* With nothing in flight there is nothing to wait for. */
@@ -145,7 +157,7 @@ static mproc_err check(const mproc_pool *pool, mproc_function function, const vo
 static mproc_err begin(const mproc_iterator *from, mproc_iterator **iterator)
 {
     pools_lock();
-    mproc_err err = pool_admits(from->pool);
+    mproc_err err = pool_admits(from->pool, NULL);
     size_t window =
         from->options.window ? from->options.window : (size_t)WINDOW_FOR_EACH * from->pool->count;
     pools_unlock();
@@ -164,6 +176,7 @@ static mproc_err begin(const mproc_iterator *from, mproc_iterator **iterator)
         return MPROC_ENOMEM;
     *made = *from;
     made->window = window;
+    pool_enter(made->pool, &made->guest);
     fill(made);
     *iterator = made;
     return MPROC_OK;
@@ -284,7 +297,10 @@ mproc_err mproc_iterator_next(mproc_iterator *iterator, int timeout_ms, const vo
     if ((err = await_next(iterator, deadline)))
         return err;
     pass(iterator);
-    fill(iterator);
+    if (iterator->guest.pool) {
+        pool_meet(&iterator->guest);
+        fill(iterator);
+    }
     const mproc_result *passed = iterator->current.result;
     if (passed->err)
         return passed->err;
@@ -311,6 +327,7 @@ void mproc_iterator_free(mproc_iterator *iterator)
 {
     if (!iterator || check_iterator(iterator))
         return;
+    pool_leave(&iterator->guest);
     for (size_t i = 0; i < iterator->flying; i++) {
         mproc_result_cancel(at(iterator, i)->result);
         mproc_result_free(at(iterator, i)->result);

@@ -41,6 +41,7 @@ typedef struct lane_task {
     int timeout_ms, grace_ms;
     unsigned attempts;
     uint64_t flags;
+    const pool_guest *guest; /* who submits it, or NULL */
 } lane_task;
 
 /* Takes the task's block over. `result` may be NULL. */

@@ -232,7 +232,7 @@ static mproc_err admit(map_call *call)
 {
     mproc_pool *pool = call->pool;
     pools_lock();
-    mproc_err err = pool_admits(pool);
+    mproc_err err = pool_admits(pool, NULL);
     if (!err)
         err = publish(call, 0, units_of(call->work->job));
     if (!err)
@@ -255,7 +255,7 @@ static mproc_err begin(map_call *call)
 static mproc_err map_nothing(const map_call *call)
 {
     pools_lock();
-    mproc_err err = pool_admits(call->pool);
+    mproc_err err = pool_admits(call->pool, NULL);
     pools_unlock();
     if (err || (err = results_empty(call->kept)))
         return err;

@@ -66,11 +66,67 @@ bool pool_grow(void **array, size_t *capacity, size_t count, size_t size)
     return true;
 }
 
-mproc_err pool_admits(const mproc_pool *pool)
+mproc_err pool_admits(const mproc_pool *pool, const pool_guest *guest)
 {
-    return pool->terminated || pool->closed ? MPROC_ECLOSED
-           : pool->broken                   ? MPROC_EBROKEN
-                                            : MPROC_OK;
+    const bool is_closed = pool->closed && !(guest && guest->pool);
+    return pool->terminated || is_closed ? MPROC_ECLOSED : pool->broken ? MPROC_EBROKEN : MPROC_OK;
+}
+
+/* ---- guests ---- */
+
+static const void *this_thread(void)
+{
+    static _Thread_local char mark;
+    return &mark;
+}
+
+void pool_enter(mproc_pool *pool, pool_guest *guest)
+{
+    pools_lock();
+    *guest = (pool_guest){.pool = pool, .thread = this_thread(), .next = pool->guests};
+    pool->guests = guest;
+    pools_unlock();
+}
+
+void pool_meet(pool_guest *guest)
+{
+    pools_lock();
+    guest->thread = this_thread();
+    pools_unlock();
+}
+
+void pool_leave(pool_guest *guest)
+{
+    pools_lock();
+    mproc_pool *pool = guest->pool;
+    pool_guest **link = pool ? &pool->guests : NULL;
+    while (link && *link && *link != guest)
+        link = &(*link)->next;
+    if (link && *link)
+        *link = guest->next;
+    guest->pool = NULL;
+    if (pool)
+        pool_dismiss(pool);
+    pools_unlock();
+}
+
+static void send_guests_away(mproc_pool *pool)
+{
+    pools_lock();
+    for (; pool->guests; pool->guests = pool->guests->next)
+        pool->guests->pool = NULL;
+    pools_unlock();
+}
+
+/* Whether it would wait for what only the calling thread does. */
+static bool waits_for_this_thread(mproc_pool *pool)
+{
+    pools_lock();
+    const pool_guest *guest = pool->terminated || pool->broken ? NULL : pool->guests;
+    while (guest && guest->thread != this_thread())
+        guest = guest->next;
+    pools_unlock();
+    return guest;
 }
 
 void pool_break(mproc_pool *pool, const char *why)
@@ -244,7 +300,7 @@ mproc_err mproc_pool_resize(mproc_pool *pool, int workers)
     if ((uint32_t)workers > pool->shared->capacity)
         return MPROC_ERANGE;
     pools_lock();
-    err = pool_admits(pool);
+    err = pool_admits(pool, NULL);
     if (!err) {
         pool->count = (uint32_t)workers;
         retire_or_keep(pool);
@@ -260,7 +316,8 @@ mproc_err mproc_pool_resize(mproc_pool *pool, int workers)
 /* Until then they stay, for what one of them loses with its end another one must do. */
 void pool_dismiss(mproc_pool *pool)
 {
-    if (!pool->closed || pool->maps || atomic_load(&pool->shared->closing) || !lane_is_idle(pool))
+    if (!pool->closed || pool->maps || pool->guests || atomic_load(&pool->shared->closing) ||
+        !lane_is_idle(pool))
         return;
     atomic_store(&pool->shared->closing, 1);
     job_ring_workers(pool->shared, UINT32_MAX);
@@ -317,7 +374,7 @@ mproc_err mproc_pool_join(mproc_pool *pool, int timeout_ms)
     mproc_err err = pool_check(pool);
     if (err || (err = park_deadline(timeout_ms, &deadline)))
         return err;
-    if (thread_is_this(pool))
+    if (thread_is_this(pool) || (deadline == OS_FOREVER && waits_for_this_thread(pool)))
         return MPROC_EDEADLK;
     pools_lock();
     bool ending = pool->closed || pool->terminated;
@@ -345,6 +402,7 @@ static void free_shared(mproc_pool *pool)
     mproc_pool_terminate(pool);
     while (pool_await_workers(pool, OS_FOREVER)) {
     }
+    send_guests_away(pool);
     thread_stop(pool);
     watch_stop(pool);
 }

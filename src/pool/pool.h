@@ -10,6 +10,14 @@
 
 typedef struct pool_work pool_work;
 
+/* Somebody who has begun before the pool was closed, and has more to submit: it stays open for him.
+ * Of pools_lock. */
+typedef struct pool_guest {
+    mproc_pool *pool;   /* NULL: he has left, or the pool is gone */
+    const void *thread; /* the one that came last to submit something */
+    struct pool_guest *next;
+} pool_guest;
+
 /* One worker's place; the processes in it change. */
 typedef struct pool_seat {
     mproc_pool *pool;
@@ -46,6 +54,7 @@ struct mproc_pool {
     uint32_t count; /* workers that there should be */
     uint16_t generation;
     bool closed, terminated, broken;
+    pool_guest *guests;
     unsigned maps;          /* that have been let in and have not returned */
     unsigned starts_failed; /* in a row, before the initializer had succeeded */
     unsigned hooks_left;    /* processes whose end has not been dealt with yet */
@@ -72,8 +81,13 @@ void pools_unlock(void);
 
 /* MPROC_EINVAL for NULL, MPROC_ESTATE in another process. */
 mproc_err pool_check(const mproc_pool *pool);
-/* Whether something new may be submitted; under the lock. */
-mproc_err pool_admits(const mproc_pool *pool);
+/* Whether something new may be submitted, by a guest or by anybody else; under the lock. */
+mproc_err pool_admits(const mproc_pool *pool, const pool_guest *guest);
+void pool_enter(mproc_pool *pool, pool_guest *guest);
+/* Who has submitted all that he had; again does no harm. */
+void pool_leave(pool_guest *guest);
+/* The calling thread is the one that has something for it. */
+void pool_meet(pool_guest *guest);
 /* If it is closed and has nothing left to do, its workers may end; under the lock. */
 void pool_dismiss(mproc_pool *pool);
 /* Ends it for a reason that is logged; under the lock. */

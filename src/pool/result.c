@@ -123,7 +123,7 @@ mproc_err result_submit(mproc_pool *pool, mproc_function function, lane_task *ta
     if (err || (err = copy_input(task)))
         return err;
     pools_lock();
-    err = pool_admits(pool);
+    err = pool_admits(pool, task->guest);
     if (!err)
         err = lane_submit(pool, task, result);
     if (!err && (task->flags & CELL_NOTIFY))
