@@ -583,6 +583,7 @@
 #define lane_bury mproc__lane_bury
 #define lane_cancel mproc__lane_cancel
 #define lane_fail_all mproc__lane_fail_all
+#define lane_free_blocks mproc__lane_free_blocks
 #define lane_is_idle mproc__lane_is_idle
 #define lane_look mproc__lane_look
 #define lane_look_at_all mproc__lane_look_at_all

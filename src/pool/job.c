@@ -169,7 +169,7 @@ bool job_is_quiet(const pool_shared *shared, uint64_t word)
 {
     const uint32_t count = atomic_load(&shared->worker_count);
     for (uint32_t i = 0; i < count; i++) {
-        if (atomic_load(&shared->workers[i].busy) == word)
+        if ((atomic_load(&shared->workers[i].busy) & ~BUSY_LOOKS) == word)
             return false;
     }
     return true;

@@ -131,7 +131,7 @@ typedef struct pool_worker {
     _Atomic uint64_t current;
     _Atomic int64_t deadline; /* of that item; OS_FOREVER: none */
     /* The job word that it is looking at, 0 when it is not: it may read the job and hold a range
-     * that is in no word. */
+     * that is in no word. With BUSY_LOOKS it does not know yet whether there still is such a job. */
     _Alignas(128) _Atomic uint64_t busy;
     _Atomic uint32_t bell;    /* it sleeps on it */
     _Atomic uint32_t ready;   /* its initializer has succeeded */
@@ -143,6 +143,8 @@ typedef struct pool_worker {
 /* In `current`: the pool is about to kill it. Set and found by a CAS on the whole word, so that it
  * meets nobody who has gone on to another item. */
 #define CURRENT_DOOMED (UINT64_C(1) << 47)
+
+#define BUSY_LOOKS (UINT64_C(1) << 47) /* in `busy` */
 
 #define JOBS_MOST 1024
 #define WORKERS_MOST 1024

@@ -107,6 +107,15 @@ static void advance(const mproc_pool *pool, pool_work *lane)
     }
 }
 
+/* No worker is left. */
+void lane_free_blocks(pool_work *lane)
+{
+    for (uint64_t i = lane->low; lane->job->is_lane && i < lane->used; i++) {
+        free_input(cell_of(lane, i));
+        free_reply(cell_of(lane, i));
+    }
+}
+
 /* Lanes that are done with, and cannot be gone on with. */
 static void clean(mproc_pool *pool)
 {

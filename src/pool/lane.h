@@ -62,6 +62,8 @@ bool lane_bury(mproc_pool *pool, pool_work *lane, uint32_t worker, const pool_cr
 void lane_fail_all(mproc_pool *pool, mproc_err err);
 /* Looks at all that its thread is to be told of. */
 void lane_look_at_all(mproc_pool *pool);
+/* What its cells still hold: at the end of the pool. */
+void lane_free_blocks(pool_work *lane);
 /* Whether every task has ended. Frees lanes of which that is so. */
 bool lane_is_idle(mproc_pool *pool);
 

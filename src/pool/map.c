@@ -325,7 +325,8 @@ mproc_err mproc_pool_map_bytes(mproc_pool *pool, mproc_function function, const 
 static mproc_err begin_async(map_call *call)
 {
     mproc_result *result = call->result;
-    mproc_err err = call->count ? begin(call) : map_nothing(call);
+    const bool any = call->count;
+    mproc_err err = any ? begin(call) : map_nothing(call);
     if (err)
         return err;
     pools_lock();
@@ -333,7 +334,7 @@ static mproc_err begin_async(map_call *call)
     result->references++;
     result->reply = call->results;
     result->reply_size = call->count * call->result_size;
-    if (call->count) {
+    if (any) { /* it is the thread's from now on */
         result->map = call;
         call->next = call->pool->running;
         call->pool->running = call;
@@ -342,7 +343,7 @@ static mproc_err begin_async(map_call *call)
         result_end(result, MPROC_OK);
     }
     pools_unlock();
-    if (!call->count)
+    if (!any)
         free(call);
     return MPROC_OK;
 }

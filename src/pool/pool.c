@@ -223,6 +223,7 @@ static void release(mproc_pool *pool)
         mproc_process_free(pool->seats[i].process);
     while (pool->work_count) {
         pool_work *work = pool->works[0];
+        lane_free_blocks(work);
         work_withdraw(pool, work);
         work_retire(pool, work);
     }

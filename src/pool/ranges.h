@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../names.h"
+#include "../killpoint.h"
 
 #define RANGE_UNITS_MAX ((UINT32_C(1) << 24) - 1)
 #define RANGE_BATCH 16u /* taken at once, unless there is a reason for less */
@@ -59,6 +59,7 @@ static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t
         *first = range_first(word);
     } while (!atomic_compare_exchange_weak_explicit(own, &word, word + ((uint64_t)count << 24),
                                                     memory_order_seq_cst, memory_order_relaxed));
+    killpoint();
     return count;
 }
 

@@ -90,12 +90,12 @@ void seats_kill(mproc_pool *pool)
 
 /* ---- when one has ended ---- */
 
-/* What it was looking at, published or withdrawn meanwhile. The look at the list makes seen here what
- * was written before it was published. */
+/* What it was looking at, published or withdrawn meanwhile, but not freed. The look at the list makes
+ * seen here what was written before it was published. */
 static pool_job *job_of(const pool_shared *shared, const pool_worker *worker, uint64_t *word)
 {
     *word = atomic_load(&worker->busy);
-    if (!*word)
+    if (!*word || (*word & BUSY_LOOKS))
         return NULL;
     job_is_published(shared, *word);
     return job_at(*word);
@@ -145,13 +145,17 @@ static bool bury(pool_seat *seat, mproc_process *process)
     return lost;
 }
 
+static bool needs_workers(const mproc_pool *pool)
+{
+    return !pool->terminated && !pool->broken && !atomic_load(&pool->shared->closing);
+}
+
 static bool needs_successor(const pool_seat *seat)
 {
     mproc_pool *pool = seat->pool;
     const pool_worker *worker = &pool->shared->workers[seat->index];
     pool->starts_failed = atomic_load(&worker->ready) ? 0 : pool->starts_failed + 1;
-    if (pool->terminated || pool->broken || atomic_load(&pool->shared->closing) ||
-        seat->index >= pool->count)
+    if (!needs_workers(pool) || seat->index >= pool->count)
         return false;
     if (pool->starts_failed < STARTS_MAX)
         return true;
@@ -165,19 +169,19 @@ static void ended(void *context, mproc_process *process)
     mproc_pool *pool = seat->pool;
     pools_lock();
     bool lost = bury(seat, process);
-    seat->taken = false;
     seat->kill_word = 0;
     if (lost && pool->on_crash == MPROC_CRASH_BREAKS && !pool->terminated && !pool->broken)
         pool_break(pool, "a worker crashed in the midst of a task");
     bool again = needs_successor(seat);
+    seat->taken = false;
     pools_unlock();
     if (again)
         log_write(MPROC_LOG_INFO, "%s (pid %lld) is replaced", mproc_process_name(process),
                   mproc_process_pid(process));
     mproc_err err = again ? seat_start(seat) : MPROC_OK;
     pools_lock();
-    if (err && !pool->terminated && pool->hooks_left == 1) /* the others take over its work */
-        pool_break(pool, mproc_strerror(err));
+    if (pool->hooks_left == 1 && needs_workers(pool)) /* else the others take over its work */
+        pool_break(pool, err ? mproc_strerror(err) : "no worker is left");
     job_ring_all(pool->shared); /* it may have been rung, or about to ring one of them */
     job_ring_pool(pool->shared);
     job_ring_thread(pool->shared);

@@ -122,14 +122,18 @@ static void announce(const mproc_task *task, uint64_t index, int timeout_ms)
 {
     int64_t deadline = timeout_ms ? os_now() + timeout_ms * INT64_C(1000000) : OS_FOREVER;
     atomic_store_explicit(&task->own->deadline, deadline, memory_order_release);
+    killpoint();
     atomic_store(&task->own->current, (uint64_t)task->generation << 48 | (index + 1));
+    killpoint();
     if (deadline < atomic_load(&task->shared->next_look))
         job_ring_watch(task->shared);
 }
 
 static void withdraw(const mproc_task *task)
 {
-    if (!(atomic_exchange(&task->own->current, 0) & CURRENT_DOOMED))
+    const uint64_t current = atomic_exchange(&task->own->current, 0);
+    killpoint();
+    if (!(current & CURRENT_DOOMED))
         return;
     for (;;)
         park(&task->own->doomed, 0, OS_FOREVER, family.self);
@@ -188,6 +192,7 @@ static void run_limited(mproc_task *task)
                                             (unsigned char)result) &&
             result != OUTCOME_DONE)
             atomic_fetch_sub(&task->job->failed, 1); /* it had been ended already */
+        killpoint();
     }
     withdraw(task);
 }
@@ -206,6 +211,7 @@ void task_run_item(mproc_task *task, uint64_t index)
     }
     int code = task->is_traced ? call(task) : task->function(task);
     atomic_store_explicit(place, (unsigned char)finish_item(task, code), memory_order_release);
+    killpoint();
 }
 
 /* ---- a cell ---- */
@@ -230,6 +236,7 @@ static void publish_reply(const mproc_task *task)
 {
     pool_cell *cell = task->cell;
     cell->reply_size = task->reply_size;
+    killpoint();
     if (!task->block)
         return;
     atomic_store(&cell->reply, task->block);
@@ -306,6 +313,7 @@ void task_run_cell(mproc_task *task, uint64_t index)
         publish_reply(task);
         end_cell(task, task->err ? OUTCOME_FAILED : OUTCOME_DONE);
         forget_failure(task);
+        task->block = 0;
     }
     withdraw(task);
 }

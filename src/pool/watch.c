@@ -3,6 +3,8 @@
 #include "../family/park.h"
 #include "map.h"
 
+#define TENTH INT64_C(100000000) /* between two tries to kill one */
+
 /* ---- what lasts too long ---- */
 
 /* The worker itself is asked by the CAS: it is at that item, or has gone on. When there is
@@ -11,16 +13,15 @@ static int64_t look_at_kill(pool_seat *seat, int64_t now)
 {
     pool_worker *worker = &seat->pool->shared->workers[seat->index];
     uint64_t word = seat->kill_word;
-    if (!word || atomic_load(&worker->current) != word) {
+    if (!word || (!seat->doomed && atomic_load(&worker->current) != word)) {
         seat->kill_word = 0;
         return OS_FOREVER;
     }
     if (seat->kill_at > now)
         return seat->kill_at;
-    if (atomic_compare_exchange_strong(&worker->current, &word, word | CURRENT_DOOMED)) {
-        seat->doomed = true;
-        mproc_process_kill(seat->process);
-    }
+    seat->doomed |= atomic_compare_exchange_strong(&worker->current, &word, word | CURRENT_DOOMED);
+    if (seat->doomed && mproc_process_kill(seat->process)) /* it waits for that for ever */
+        return seat->kill_at = now + TENTH;
     seat->kill_word = 0;
     return OS_FOREVER;
 }

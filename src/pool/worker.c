@@ -19,6 +19,7 @@ static struct me {
     uint64_t tasks_left;
     int64_t next_look;
     bool has_enough; /* it is to end, and a successor takes its place */
+    bool lies_down;  /* it has said that it sleeps */
     mproc_task task;
     void *state;
     void (*destroy)(void *state);
@@ -110,9 +111,11 @@ static void run_units(uint16_t generation)
 {
     uint32_t unit, count = range_take(&me.own->range, generation, most_units(), &unit);
     for (uint32_t i = 0; i < count; i++, unit++) {
-        if (!me.task.job->limited)
+        if (!me.task.is_limited) {
             atomic_store_explicit(&me.own->current, (uint64_t)generation << 48 | (unit + 1),
                                   memory_order_relaxed);
+            killpoint();
+        }
         run_unit(unit);
     }
     look_whether_enough(count);
@@ -131,6 +134,20 @@ static bool goes_on(const pool_job *job)
     return !me.has_enough && !atomic_load_explicit(&job->canceled, memory_order_relaxed);
 }
 
+/* Before anything is run, for who is busy must not be rung. Who has been rung in between may have
+ * found something else than what he was rung for. */
+static void get_up(bool found)
+{
+    const uint64_t bit = UINT64_C(1) << me.index % 64;
+    if (!me.lies_down)
+        return;
+    me.lies_down = false;
+    const uint64_t before = atomic_fetch_and(&me.shared->asleep[me.index / 64], ~bit);
+    killpoint();
+    if (found && !(before & bit))
+        job_ring_workers(me.shared, 1);
+}
+
 /* Whether there was anything to do. */
 static bool run_job(uint64_t word)
 {
@@ -140,6 +157,7 @@ static bool run_job(uint64_t word)
     task_prepare(&me.task, word);
     do {
         while (goes_on(job) && range_left(atomic_load(&me.own->range), generation)) {
+            get_up(true);
             if (job->is_lane)
                 run_cell(generation);
             else
@@ -161,14 +179,16 @@ static void tell_pool(uint64_t word, bool settled, bool notifies)
 }
 
 /* Announce, then look again: the pool takes the job word away before it looks who is busy with
- * it, and frees the job when nobody is. */
+ * it, and frees the job when nobody is. In between it may be gone already. */
 static bool look_at_job(uint64_t word)
 {
     const pool_job *job = job_at(word);
     bool any = false, is_map = true, settled = false, notifies = true;
-    atomic_store(&me.own->busy, word);
+    atomic_store(&me.own->busy, word | BUSY_LOOKS);
     killpoint();
     if (job_is_published(me.shared, word)) {
+        atomic_store_explicit(&me.own->busy, word, memory_order_release);
+        killpoint();
         any = run_job(word);
         is_map = !job->is_lane;
         notifies = job->notifies;
@@ -214,9 +234,8 @@ static bool look_at_jobs(void)
  * said that they sleep. */
 static void sleep_until_rung(uint32_t bell)
 {
-    _Atomic uint64_t *asleep = &me.shared->asleep[me.index / 64];
-    const uint64_t bit = UINT64_C(1) << me.index % 64;
-    atomic_fetch_or(asleep, bit);
+    atomic_fetch_or(&me.shared->asleep[me.index / 64], UINT64_C(1) << me.index % 64);
+    me.lies_down = true;
     killpoint();
     if (!look_at_jobs() && !me.has_enough && !atomic_load(&me.shared->closing) &&
         !atomic_load(&me.own->retired)) {
@@ -225,8 +244,7 @@ static void sleep_until_rung(uint32_t bell)
         trace_flush();
         park(&me.own->bell, bell, OS_FOREVER, family.self);
     }
-    atomic_fetch_and(asleep, ~bit);
-    killpoint();
+    get_up(false);
 }
 
 static bool spin_for_jobs(void)

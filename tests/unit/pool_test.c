@@ -1,0 +1,357 @@
+/* The pool from within: what two do at the same time in an order that goes wrong easily, what a
+ * killed worker leaves that cannot be had by killing one at a kill point, and what is freed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <mproc/mproc.h>
+
+#include "family/family.h"
+#include "family/heap.h"
+#include "family/park.h"
+#include "killpoint.h"
+#include "pool/pool.h"
+
+enum { SOON = 30000, LARGE = 100000 }; /* milliseconds, bytes */
+
+/* In the arena, for the workers to say and to be told. */
+typedef struct board {
+    _Atomic uint32_t held[3], released[3];
+    _Atomic uint32_t began, end;
+    _Atomic int32_t worker; /* of the task that began last */
+    arena_ref pool;         /* what it shares; 0: not known yet */
+} board;
+
+static arena_ref board_ref;
+static board *common; /* in each process */
+
+static bool await(const _Atomic uint32_t *word, uint32_t value)
+{
+    const int64_t end = os_now() + SOON * INT64_C(1000000);
+    _Atomic uint32_t *place = (_Atomic uint32_t *)(uintptr_t)word;
+    for (uint32_t now; (now = atomic_load(place)) != value;) {
+        if (os_now() > end)
+            return false;
+        park(place, now, end, family.self);
+    }
+    return true;
+}
+
+static void tell(_Atomic uint32_t *word, uint32_t value)
+{
+    atomic_store(word, value);
+    unpark(word, UINT32_MAX);
+}
+
+static int find_board(void *args, size_t size)
+{
+    (void)size;
+    common = arena_at(*(arena_ref *)args);
+    return 0;
+}
+
+static mproc_pool *create(int workers, mproc_target initializer)
+{
+    const mproc_pool_options options = {.workers = workers,
+                                        .initializer = initializer,
+                                        .initializer_args = &board_ref,
+                                        .initializer_args_size = sizeof board_ref};
+    mproc_pool *pool = NULL;
+    memset(common, 0, sizeof *common);
+    assert_int_equal(mproc_pool_create(&pool, &options), MPROC_OK);
+    return pool;
+}
+
+static void end(mproc_pool *pool)
+{
+    assert_int_equal(mproc_pool_close(pool), MPROC_OK);
+    assert_int_equal(mproc_pool_join(pool, SOON), MPROC_OK);
+    mproc_pool_free(pool);
+}
+
+static int do_nothing(mproc_task *task)
+{
+    (void)task;
+    return 0;
+}
+
+static int reply_at_length(mproc_task *task)
+{
+    unsigned char *room = mproc_task_reply_buffer(task, LARGE);
+    if (room)
+        memset(room, 7, LARGE);
+    return room ? 0 : -1;
+}
+
+static int reply_in_short(mproc_task *task)
+{
+    const int number = 9;
+    return mproc_task_reply(task, &number, sizeof number);
+}
+
+/* Says which worker it is, and waits for the end. */
+static int stay(mproc_task *task)
+{
+    (void)task;
+    atomic_store(&common->worker, mproc_worker_index());
+    tell(&common->began, 1);
+    return await(&common->end, 1) ? 0 : 1;
+}
+
+static mproc_result *apply(mproc_pool *pool, mproc_function function)
+{
+    mproc_result *result = NULL;
+    assert_int_equal(mproc_pool_apply_async(pool, function, NULL, 0, NULL, &result), MPROC_OK);
+    return result;
+}
+
+static void finish(mproc_result *result)
+{
+    assert_int_equal(mproc_result_get(result, SOON, NULL, NULL), MPROC_OK);
+    mproc_result_free(result);
+}
+
+/* ---- orders ---- */
+
+/* Each worker stops once when it has said that it sleeps, before it looks once more. */
+static void stop_before_sleep(void)
+{
+    const uint32_t index = (uint32_t)mproc_worker_index();
+    const pool_shared *shared = arena_at(common->pool);
+    if (!common->pool || atomic_load(&common->held[index]) ||
+        !(atomic_load(&shared->asleep[0]) >> index & 1))
+        return;
+    tell(&common->held[index], 1);
+    await(&common->released[index], 1);
+}
+
+static int begin_to_stop(void *args, size_t size)
+{
+    find_board(args, size);
+    killpoint_reached = stop_before_sleep;
+    return 0;
+}
+
+/* Worker 1 finds a task when 0 has been rung for it, and is busy: then nothing is his to be rung
+ * for. */
+static void who_has_found_something_is_not_rung_in_anothers_stead(void **state)
+{
+    (void)state;
+    mproc_pool *pool = create(3, begin_to_stop);
+    common->pool = pool->shared_ref;
+    finish(apply(pool, do_nothing)); /* there is a lane to look at */
+    for (int i = 0; i < 3; i++)
+        assert_true(await(&common->held[i], 1));
+    mproc_result *first = apply(pool, stay);
+    tell(&common->released[1], 1);
+    assert_true(await(&common->began, 1));
+    assert_int_equal(atomic_load(&common->worker), 1);
+    assert_int_equal(atomic_load(&pool->shared->asleep[0]) >> 1 & 1, 0);
+    tell(&common->released[0], 1);
+    tell(&common->released[2], 1);
+    tell(&common->end, 1);
+    finish(first);
+    end(pool);
+}
+
+/* ---- what a dead worker leaves ---- */
+
+/* It had read a job's word, was paused until the job was gone, and could still say that it looks
+ * at it. */
+static void a_worker_dies_beside_a_job_that_is_gone(void **state)
+{
+    (void)state;
+    arena_ref other;
+    mproc_pool *pool = create(1, find_board);
+    assert_int_equal(heap_alloc(LARGE, family.self, &other), MPROC_OK);
+    memset(arena_at(other), 0xa5, LARGE);
+    mproc_result *staying = apply(pool, stay);
+    assert_true(await(&common->began, 1));
+    atomic_store(&pool->shared->workers[0].busy, UINT64_C(9) << 48 | BUSY_LOOKS | other);
+    pools_lock();
+    mproc_process_kill(pool->seats[0].process);
+    pools_unlock();
+    tell(&common->end, 1);
+    finish(apply(pool, do_nothing));
+    mproc_result_free(staying);
+    heap_free(other, family.self);
+    mproc_pool_free(pool);
+}
+
+/* ---- memory ---- */
+
+static void a_block_that_was_replied_is_not_freed_by_the_next_item(void **state)
+{
+    (void)state;
+    const unsigned char *reply = NULL;
+    size_t size = 0;
+    const uint64_t before = heap_used();
+    int item = 0, result = 0;
+    mproc_pool *pool = create(1, find_board);
+    mproc_result *kept = apply(pool, reply_at_length);
+    assert_int_equal(mproc_result_get(kept, SOON, (const void **)&reply, &size), MPROC_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mproc_pool_map(pool, reply_in_short, &item, sizeof item, 1, &result,
+                                        sizeof result, NULL),
+                         MPROC_OK);
+        assert_int_equal(result, 9);
+        finish(apply(pool, reply_at_length));
+    }
+    assert_int_equal(size, LARGE);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(reply[i], 7);
+    mproc_result_free(kept);
+    end(pool);
+    assert_int_equal(heap_used(), before);
+}
+
+static mproc_pool *shared_pool;
+
+static void apply_at_length(void *argument)
+{
+    static unsigned char input[LARGE];
+    *(mproc_err *)argument =
+        mproc_pool_apply(shared_pool, stay, input, sizeof input, NULL, 0, NULL);
+}
+
+static void what_a_task_was_given_is_freed_when_the_pool_is_terminated(void **state)
+{
+    (void)state;
+    os_handle thread;
+    mproc_err err = MPROC_OK;
+    const uint64_t before = heap_used();
+    shared_pool = create(1, find_board);
+    assert_int_equal(os_thread_start(&thread, apply_at_length, &err), MPROC_OK);
+    assert_true(await(&common->began, 1));
+    assert_int_equal(mproc_pool_terminate(shared_pool), MPROC_OK);
+    os_thread_join(thread);
+    assert_int_equal(err, MPROC_ECANCELED);
+    mproc_pool_free(shared_pool);
+    assert_int_equal(heap_used(), before);
+}
+
+/* It writes where the program would be reading. */
+static int reply_late(mproc_task *task)
+{
+    int *room = mproc_task_reply_buffer(task, sizeof *room);
+    tell(&common->began, 1);
+    if (!room)
+        return -1;
+    if (!await(&common->end, 1))
+        atomic_store(&common->worker, 1);
+    *room = 9;
+    return 0;
+}
+
+static void a_map_does_not_wait_for_what_replies_too_late_nor_takes_it(void **state)
+{
+    (void)state;
+    arena_ref ref;
+    const int item = 0;
+    const mproc_map_options options = {.timeout_ms = 1, .grace_ms = MPROC_FOREVER};
+    mproc_pool *pool = create(1, find_board);
+    assert_int_equal(heap_alloc(sizeof(int), family.self, &ref), MPROC_OK);
+    _Atomic int *result = arena_at(ref);
+    atomic_store(result, 5);
+    assert_int_equal(mproc_pool_map(pool, reply_late, &item, sizeof item, 1, (void *)result,
+                                    sizeof *result, &options),
+                     MPROC_ETIMEDOUT);
+    assert_true(await(&common->began, 1));
+    tell(&common->end, 1);
+    end(pool);
+    assert_int_equal(atomic_load(&common->worker), 0); /* nobody waited for it */
+    assert_int_equal(atomic_load(result), 5);
+    heap_free(ref, family.self);
+}
+
+/* ---- its threads ---- */
+
+static void a_map_that_could_be_canceled_is_canceled(void **state)
+{
+    (void)state;
+    const int item = 0;
+    mproc_pool *pool = create(2, find_board);
+    for (int i = 0; i < 2000; i++) {
+        mproc_result *result = NULL;
+        assert_int_equal(mproc_pool_map_async(pool, do_nothing, &item, sizeof item, 1, NULL, 0,
+                                              NULL, NULL, &result),
+                         MPROC_OK);
+        for (int k = i % 50; k > 0; k--)
+            os_pause();
+        const bool canceled = mproc_result_cancel(result) == MPROC_OK;
+        assert_int_equal(mproc_result_get(result, SOON, NULL, NULL),
+                         canceled ? MPROC_ECANCELED : MPROC_OK);
+        mproc_result_free(result);
+    }
+    end(pool);
+}
+
+static void resize_often(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 100; i++)
+        mproc_pool_resize(shared_pool, 1 + i % 4);
+}
+
+/* More than that have no place. */
+static size_t count_children(void)
+{
+    mproc_process *list[64];
+    size_t count = 0;
+    assert_int_equal(mproc_active_children(list, 64, &count), MPROC_OK);
+    for (size_t i = 0; i < count && i < 64; i++)
+        mproc_process_free(list[i]);
+    return count;
+}
+
+static void each_place_has_one_worker_whoever_resizes(void **state)
+{
+    (void)state;
+    os_handle thread;
+    shared_pool = create(2, find_board);
+    const size_t before = count_children() - 2;
+    assert_int_equal(os_thread_start(&thread, resize_often, NULL), MPROC_OK);
+    resize_often(NULL);
+    os_thread_join(thread);
+    assert_int_equal(mproc_pool_resize(shared_pool, 2), MPROC_OK);
+    const int64_t deadline = os_now() + SOON * INT64_C(1000000);
+    while (count_children() - before != 2 && os_now() < deadline)
+        os_yield();
+    assert_int_equal(count_children() - before, 2);
+    end(shared_pool);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (family_enter() || heap_alloc(sizeof(board), family.self, &board_ref))
+        return 1;
+    common = arena_at(board_ref);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    heap_free(board_ref, family.self);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    mproc_main_guard(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_has_found_something_is_not_rung_in_anothers_stead),
+        cmocka_unit_test(a_worker_dies_beside_a_job_that_is_gone),
+        cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
+        cmocka_unit_test(what_a_task_was_given_is_freed_when_the_pool_is_terminated),
+        cmocka_unit_test(a_map_does_not_wait_for_what_replies_too_late_nor_takes_it),
+        cmocka_unit_test(a_map_that_could_be_canceled_is_canceled),
+        cmocka_unit_test(each_place_has_one_worker_whoever_resizes),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
