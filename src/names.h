@@ -45,6 +45,8 @@
 #define os_handle_copy mproc__os_handle_copy
 #define os_handle_offer mproc__os_handle_offer
 #define os_handle_withdraw mproc__os_handle_withdraw
+#define os_heed_interrupt mproc__os_heed_interrupt
+#define os_hold_interrupt mproc__os_hold_interrupt
 #define os_ignore_interrupt mproc__os_ignore_interrupt
 #define os_lifeline_arm mproc__os_lifeline_arm
 #define os_lifeline_close mproc__os_lifeline_close
@@ -112,6 +114,7 @@
 #define win32_after_program mproc__win32_after_program
 #define win32_birth_of mproc__win32_birth_of
 #define win32_error mproc__win32_error
+#define win32_holds_interrupt mproc__win32_holds_interrupt
 #define win32_invalid mproc__win32_invalid
 #define win32_last_error mproc__win32_last_error
 #define win32_process_open mproc__win32_process_open
@@ -129,6 +132,7 @@
 #define posix_hold_sentinel mproc__posix_hold_sentinel
 #define posix_is_interruptible mproc__posix_is_interruptible
 #define posix_is_set_id mproc__posix_is_set_id
+#define posix_holds_interrupt mproc__posix_holds_interrupt
 #define posix_is_own_thread mproc__posix_is_own_thread
 #define posix_leave_own_thread mproc__posix_leave_own_thread
 #define posix_nap mproc__posix_nap

@@ -262,6 +262,11 @@ void os_stdin_null(void); /* in a child that os_fork made: standard input become
 void os_flush_output(void);
 void os_flush_all(void);        /* every output stream; likewise */
 void os_ignore_interrupt(void); /* Ctrl-C does nothing to this process */
+/* What this thread forks and spawns until it says off begins with Ctrl-C held back, until it calls
+ * one of os_ignore_interrupt and os_heed_interrupt; what a forkserver makes always does. Windows: it
+ * ignores Ctrl-C. */
+void os_hold_interrupt(bool on);
+void os_heed_interrupt(void);
 
 /* ---- the life line: a child learns that its parent has ended (lifeline.c) ---- */
 

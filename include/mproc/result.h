@@ -66,10 +66,11 @@ MPROC_API mproc_err mproc_pool_apply_async(mproc_pool *pool, mproc_function func
  * until then, too, and is complete then; the progress callback and those of `task` are called by a
  * thread of the pool. The map's errors are the result's.
  *
- * task  its callbacks get all results at once, or the first failure; timeout_ms and grace_ms are
- *       those of mproc_map_options; may be NULL.
+ * task  its callbacks get all results at once, or the first failure; its timeout_ms and grace_ms are
+ *       0, for those of mproc_map_options count; may be NULL.
  *
- * **Returns** as mproc_pool_apply_async; MPROC_ERANGE: count times size overflows.
+ * **Returns** as mproc_pool_apply_async; MPROC_EINVAL: also a limit in `task`; MPROC_ERANGE: count
+ * times size overflows.
  * **Threads**: safe.
  * *Like* `Pool.map_async(func, iterable, chunksize, callback, error_callback)`. */
 MPROC_API mproc_err mproc_pool_map_async(mproc_pool *pool, mproc_function function,

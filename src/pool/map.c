@@ -358,7 +358,7 @@ static mproc_err map_async(const map_call *call, const mproc_map_options *option
     *kept = *call;
     if (options)
         kept->options = *options;
-    mproc_err err = check(kept);
+    mproc_err err = task && (task->timeout_ms || task->grace_ms) ? MPROC_EINVAL : check(kept);
     if (!err)
         err = thread_start(call->pool);
     if (!err)

@@ -297,6 +297,7 @@ static void report_ended(void)
 /* In the child: nothing of the server is left. */
 static void leave_server(void)
 {
+    os_hold_interrupt(true);
     sigaction(SIGINT, &server.interrupt, NULL);
     if (server.wake[0] >= 0)
         sigaction(SIGCHLD, &server.child, NULL);

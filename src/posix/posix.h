@@ -49,6 +49,7 @@ mproc_err posix_nap(int64_t nanoseconds, int64_t deadline);
  * that it forks calls the other one: it gets the mask of the thread that made this one. */
 bool posix_is_own_thread(void);
 void posix_leave_own_thread(void);
+bool posix_holds_interrupt(void); /* this thread, see os_hold_interrupt */
 
 /* ---- process.c ---- */
 

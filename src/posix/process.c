@@ -410,9 +410,44 @@ void os_flush_all(void)
 }
 #endif
 
+/* ---- Ctrl-C ---- */
+
+static _Thread_local bool holding, held_before;
+
+static bool change_interrupt(int how)
+{
+    sigset_t interrupt, before;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(how, &interrupt, &before);
+    return sigismember(&before, SIGINT) == 1;
+}
+
+void os_hold_interrupt(bool on)
+{
+    if (on)
+        held_before = change_interrupt(SIG_BLOCK);
+    else if (holding && !held_before)
+        change_interrupt(SIG_UNBLOCK);
+    holding = on;
+}
+
+bool posix_holds_interrupt(void)
+{
+    return holding;
+}
+
+void os_heed_interrupt(void)
+{
+    holding = false;
+    change_interrupt(SIG_UNBLOCK);
+}
+
+/* One that was held back is gone with it. */
 void os_ignore_interrupt(void)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&ignore.sa_mask);
     sigaction(SIGINT, &ignore, NULL);
+    os_heed_interrupt();
 }

@@ -142,8 +142,10 @@ static mproc_err run(pid_t *pid, char *private_argument, const int fds[], int co
         return posix_error(ENOENT);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
+    sigset_t mask;
+    sigemptyset(&mask);
+    if (posix_holds_interrupt())
+        sigaddset(&mask, SIGINT);
     char **environment = child_environment();
     if (!environment)
         return posix_error(ENOMEM);
@@ -154,7 +156,7 @@ static mproc_err run(pid_t *pid, char *private_argument, const int fds[], int co
     if (failure)
         goto no_attributes;
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigmask(&attributes, &mask);
     failure = describe_files(&actions, &attributes, fds, count);
     if (!failure)
         failure = posix_spawn(pid, path, &actions, &attributes, arguments, environment);

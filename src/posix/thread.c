@@ -125,7 +125,10 @@ bool posix_is_own_thread(void)
 
 void posix_leave_own_thread(void)
 {
-    pthread_sigmask(SIG_SETMASK, outer_mask, NULL);
+    sigset_t mask = *outer_mask;
+    if (posix_holds_interrupt())
+        sigaddset(&mask, SIGINT);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     outer_mask = NULL;
 }
 

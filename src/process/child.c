@@ -134,6 +134,8 @@ void child_run_spawned(const os_entry *entry)
     if (kind == ENTRY_SERVER)
         free(order.handles);
     free(entry->handles);
+    if (family.forked && !task.deaf)
+        os_heed_interrupt();
     int code = task.target(task.args, task.args_size);
     if (family.forked)
         end_fork(code);

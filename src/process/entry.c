@@ -22,7 +22,7 @@ typedef struct start_record {
     uint64_t gift_count; /* behind the args */
     int32_t method;
     int32_t log_level;
-    bool interruptible;
+    bool interruptible, deaf;
     process_identity identity;
     _Alignas(HEAP_ALIGNMENT) unsigned char args[];
 } start_record;
@@ -64,6 +64,7 @@ mproc_err entry_record(const mproc_process *process, const handover *given, slot
                              .method = family.method,
                              .log_level = (int32_t)log_get_level(),
                              .interruptible = family.interruptible,
+                             .deaf = process->hooks != NULL,
                              .identity = process_identity_of(process)};
     if (process->args_size)
         memcpy(record->args, process->args, process->args_size);
@@ -131,6 +132,7 @@ mproc_err entry_read(entry_task *task)
     task->args_size = (size_t)args_size;
     task->gifts = arena_at(ref + gifts_at);
     task->gift_count = (size_t)gift_count;
+    task->deaf = record->deaf;
     return MPROC_OK;
 }
 

@@ -27,6 +27,7 @@ typedef struct entry_task {
     size_t args_size;
     const struct entry_gift *gifts;
     size_t gift_count;
+    bool deaf; /* it will ignore Ctrl-C by itself */
 } entry_task;
 
 /* In a child: reads its record and takes over what its parent chose. MPROC_EIMAGE: the target is

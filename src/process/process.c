@@ -219,9 +219,11 @@ static mproc_err start_fork(mproc_process *process, os_process *child)
                   "held for ever; consider MPROC_FORKSERVER");
     const process_identity identity = process_identity_of(process);
     gate_close();
+    os_hold_interrupt(process->hooks != NULL);
     err = os_fork(child, &in_child);
     if (in_child)
         child_run_forked(process, &identity);
+    os_hold_interrupt(false);
     gate_open();
     return err;
 }
@@ -235,8 +237,10 @@ static mproc_err start_fresh(mproc_process *process, const handover *given, os_p
     if (process->method == MPROC_FORKSERVER)
         return forkserver_start_child(process->slot, given, child, &process->server);
     gate_enter();
+    os_hold_interrupt(process->hooks != NULL);
     err = entry_spawn(child, ENTRY_CHILD, process->slot, line, process->daemon, given->handles,
                       given->count);
+    os_hold_interrupt(false);
     gate_leave();
     return err;
 }

@@ -10,7 +10,7 @@ enum { PROCESS_IDENTITY = 48 };
 typedef enum { PROCESS_CHILD, PROCESS_SELF, PROCESS_PARENT, PROCESS_ADOPTED } process_role;
 typedef enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_STARTED } process_phase;
 
-/* For a child whose end the pool must know. */
+/* For a worker: a child whose end the pool must know, and which ignores Ctrl-C. */
 typedef struct process_hooks {
     /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Under
      * the children's lock, on any thread. */

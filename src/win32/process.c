@@ -207,3 +207,19 @@ void os_ignore_interrupt(void)
 {
     SetConsoleCtrlHandler(NULL, TRUE);
 }
+
+static _Thread_local bool holding;
+
+void os_hold_interrupt(bool on)
+{
+    holding = on;
+}
+
+bool win32_holds_interrupt(void)
+{
+    return holding;
+}
+
+void os_heed_interrupt(void)
+{
+}

@@ -248,7 +248,9 @@ static bool create_process(launch *it, DWORD flags, PROCESS_INFORMATION *made)
 
 static mproc_err create(launch *it, PROCESS_INFORMATION *made)
 {
-    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (it->suspended ? CREATE_SUSPENDED : 0);
+    /* The first process of a new group ignores Ctrl-C. */
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | (it->suspended ? CREATE_SUSPENDED : 0) |
+                  (win32_holds_interrupt() ? CREATE_NEW_PROCESS_GROUP : 0);
     if (!create_process(it, flags, made))
         return win32_last_error();
     mproc_err err = it->suspended ? release_into_job(it, made) : MPROC_OK;

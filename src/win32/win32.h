@@ -31,6 +31,7 @@ mproc_err win32_error(DWORD native);
 mproc_err win32_last_error(void);
 mproc_err win32_unsupported(void);
 mproc_err win32_invalid(void);
+bool win32_holds_interrupt(void); /* this thread, see os_hold_interrupt */
 
 /* clock.c: waits until the object is signalled. MPROC_OK, MPROC_ETIMEDOUT, or the system's
  * error. */

@@ -67,6 +67,13 @@ bool host_start(host_program *program, const host_command *command);
 /* False: still running. A signal gives 128 + its number. After a true the program is forgotten. */
 bool host_wait(host_program *program, int timeout_ms, int *code);
 
+/* ---- Ctrl-C ---- */
+
+/* This process and its descendants are what a later Ctrl-C is for, and nobody else. False: where no
+ * terminal can be had that is theirs alone. */
+bool host_lead_group(void);
+void host_interrupt_group(long long leader);
+
 /* ---- threads ---- */
 
 typedef struct host_thread {

@@ -324,6 +324,18 @@ bool host_wait(host_program *program, int timeout_ms, int *code)
     }
 }
 
+/* ---- Ctrl-C ---- */
+
+bool host_lead_group(void)
+{
+    return setpgid(0, 0) == 0;
+}
+
+void host_interrupt_group(long long leader)
+{
+    kill((pid_t)-leader, SIGINT);
+}
+
 /* ---- threads ---- */
 
 static void *run_thread(void *argument)

@@ -262,6 +262,20 @@ bool host_wait(host_program *program, int timeout_ms, int *code)
     return true;
 }
 
+/* ---- Ctrl-C ---- */
+
+bool host_lead_group(void)
+{
+    return FreeConsole() && AllocConsole();
+}
+
+/* Only from within: it goes to all who share this process's console. */
+void host_interrupt_group(long long leader)
+{
+    if (leader == host_pid())
+        GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0);
+}
+
 /* ---- threads ---- */
 
 static DWORD WINAPI run_thread(void *argument)

@@ -240,6 +240,47 @@ static void an_interrupt_can_be_ignored(void **state)
     apart(ignore_interrupt);
 }
 
+/* One that comes before the child has said so is held back, and gone then; or it ends the child. */
+static int hold_interrupt(bool ignores)
+{
+    os_process child;
+    bool in_child;
+    os_hold_interrupt(true);
+    CHECK(os_fork(&child, &in_child) == MPROC_OK);
+    if (in_child) {
+        raise(SIGINT);
+        if (ignores)
+            os_ignore_interrupt();
+        else
+            os_heed_interrupt();
+        raise(SIGINT);
+        return 17;
+    }
+    os_hold_interrupt(false);
+    CHECK(ignores ? ends_as(&child, MPROC_EXIT_EXITED, 17)
+                  : ends_as(&child, MPROC_EXIT_SIGNALED, SIGINT));
+    sigset_t now;
+    CHECK(!pthread_sigmask(SIG_BLOCK, NULL, &now) && !sigismember(&now, SIGINT));
+    return 0;
+}
+
+static int hold_and_ignore(void)
+{
+    return hold_interrupt(true);
+}
+
+static int hold_and_heed(void)
+{
+    return hold_interrupt(false);
+}
+
+static void a_child_s_interrupts_can_be_held_back(void **state)
+{
+    (void)state;
+    apart(hold_and_ignore);
+    apart(hold_and_heed);
+}
+
 static int lose_input(void)
 {
     int ends[2];
@@ -316,6 +357,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(signals_do_not_disturb_a_commit),
         cmocka_unit_test(a_spawned_child_keeps_only_ignored_signals),
         cmocka_unit_test(an_interrupt_can_be_ignored),
+        cmocka_unit_test(a_child_s_interrupts_can_be_held_back),
         cmocka_unit_test(what_was_read_ahead_is_forgotten),
         cmocka_unit_test(a_stopped_child_dies_with_the_line),
     };
