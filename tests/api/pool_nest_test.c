@@ -75,9 +75,28 @@ static int nest(mproc_task *task)
     return line ? line : mproc_task_reply(task, &pools, sizeof pools);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(HAS_ASAN)
+enum { HAS_ADDRESS_SANITIZER = true };
+#else
+enum { HAS_ADDRESS_SANITIZER = false };
+#endif
+
+/* Its allocator does not survive the fork of a process with several threads. */
+static void skip_where_forks_are_broken(void)
+{
+    if (HAS_ADDRESS_SANITIZER && mproc_get_start_method() == MPROC_FORK)
+        skip();
+}
+
 static void workers_may_have_pools_and_these_workers_too(void **state)
 {
     (void)state;
+    skip_where_forks_are_broken();
     int pools = 0;
     const int depth = 3;
     mproc_pool *pool = new_pool(1);
@@ -95,6 +114,7 @@ static void workers_may_have_pools_and_these_workers_too(void **state)
 static void several_workers_may_have_pools_at_once(void **state)
 {
     (void)state;
+    skip_where_forks_are_broken();
     const int depths[6] = {1, 2, 1, 2, 1, 1};
     int pools[6] = {0};
     mproc_task_error error = {.code = 0};
@@ -137,6 +157,7 @@ static int block_in_own_pool(mproc_task *task)
 static void what_ends_a_worker_ends_its_pool(void **state)
 {
     (void)state;
+    skip_where_forks_are_broken();
     for (int way = 0; way < 3; way++) {
         long long pid = 0;
         inner it = {.before = new_door()};
