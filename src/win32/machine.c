@@ -82,11 +82,11 @@ uint64_t os_memory_limit(void)
     return least;
 }
 
+/* PrivateUsage is the same on Windows, and 0 under wine. */
 uint64_t os_memory_used(void)
 {
-    PROCESS_MEMORY_COUNTERS_EX counters = {.cb = sizeof counters};
-    if (!GetProcessMemoryInfo(GetCurrentProcess(), (PROCESS_MEMORY_COUNTERS *)&counters,
-                              sizeof counters))
-        return 0;
-    return counters.PrivateUsage;
+    PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
+    return GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters)
+               ? counters.PagefileUsage
+               : 0;
 }
