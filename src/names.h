@@ -550,6 +550,7 @@
 #define worker_main mproc__worker_main
 
 /* pool/task.h */
+#define task_leave_copy mproc__task_leave_copy
 #define task_prepare mproc__task_prepare
 #define task_run_cell mproc__task_run_cell
 #define task_run_item mproc__task_run_item

@@ -15,8 +15,6 @@ family_state family;
 
 enum { OUTSIDE, FOUNDING, INSIDE };
 static _Atomic int membership = OUTSIDE;
-/* A copy of a member, made by a fork that mproc knows nothing of. */
-static _Atomic bool stranger;
 
 static os_mutex line_lock;
 static os_lifeline line;
@@ -26,7 +24,7 @@ static _Atomic bool line_made;
  * its end. */
 static void in_forked_child(void)
 {
-    atomic_store(&stranger, true);
+    atomic_store(&family.stranger, true);
     object_after_fork();
     trace_in_raw_child();
     log_in_raw_child();
@@ -63,7 +61,7 @@ static mproc_err found(void)
 
 mproc_err family_enter(void)
 {
-    if (atomic_load_explicit(&stranger, memory_order_relaxed))
+    if (atomic_load_explicit(&family.stranger, memory_order_relaxed))
         return MPROC_ESTATE;
     if (atomic_load_explicit(&membership, memory_order_acquire) == INSIDE)
         return MPROC_OK;
@@ -90,7 +88,7 @@ bool family_is_founded(void)
 
 bool family_is_member(void)
 {
-    return atomic_load(&membership) == INSIDE && !atomic_load(&stranger);
+    return atomic_load(&membership) == INSIDE && !atomic_load(&family.stranger);
 }
 
 mproc_err family_attach(os_handle arena, uint64_t arena_bytes, os_handle parent_watch)
@@ -106,7 +104,7 @@ mproc_err family_attach(os_handle arena, uint64_t arena_bytes, os_handle parent_
 
 mproc_err family_take(slot_id self)
 {
-    atomic_store(&stranger, false);
+    atomic_store(&family.stranger, false);
     slot *mine = slot_at(self);
     if (!mine)
         return MPROC_ESTATE;

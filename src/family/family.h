@@ -15,7 +15,8 @@ typedef struct family_state {
     bool guarded;       /* mproc_main_guard has been called */
     _Atomic int method; /* mproc_start_method: the program's choice, or DEFAULT */
     bool interruptible;
-    _Atomic bool holds; /* this process: see holding.h; asked before that is touched */
+    _Atomic bool stranger; /* a copy of a member, made by a fork that mproc knows nothing of */
+    _Atomic bool holds;    /* this process: see holding.h; asked before that is touched */
     /* Of a higher floor: called when this process has made a shared object, for then the ends of
      * its children matter at once. Or NULL. */
     void (*_Atomic on_share)(void);
@@ -28,6 +29,11 @@ extern family_state family;
 mproc_err family_enter(void);
 bool family_is_founded(void); /* too late for mproc_init */
 bool family_is_member(void);  /* founded or joined, and no stranger's copy */
+/* For what runs in members only, unless the program has forked meanwhile. */
+static inline bool family_is_copy(void)
+{
+    return atomic_load_explicit(&family.stranger, memory_order_relaxed);
+}
 
 /* What was spawned: maps the arena and begins to listen to the parent's life line. Takes the
  * handles over. A forkserver stops here; a child goes on with family_take. */

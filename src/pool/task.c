@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../family/family.h"
@@ -104,10 +105,25 @@ static void tell(const mproc_task *task, int64_t began)
     trace_span("task", "pool", began, os_now(), &args);
 }
 
+/* There is one worker; its copy is to do nothing of its work. */
+void task_leave_copy(void)
+{
+    if (family_is_copy())
+        _Exit(1);
+}
+
+static inline int run(mproc_task *task)
+{
+    int code = task->function(task);
+    if (family_is_copy())
+        task_leave_copy();
+    return code;
+}
+
 static int call(mproc_task *task)
 {
     const int64_t began = trace_is_on() ? os_now() : 0;
-    int code = task->function(task);
+    int code = run(task);
     if (code && !task->err)
         task->err = MPROC_ETASK;
     if (began)
@@ -209,7 +225,7 @@ void task_run_item(mproc_task *task, uint64_t index)
         run_limited(task);
         return;
     }
-    int code = task->is_traced ? call(task) : task->function(task);
+    int code = task->is_traced ? call(task) : run(task);
     atomic_store_explicit(place, (unsigned char)finish_item(task, code), memory_order_release);
     killpoint();
 }
@@ -386,7 +402,7 @@ static void clear_rest(mproc_task *task, size_t size)
 
 void *mproc_task_reply_buffer(mproc_task *task, size_t size)
 {
-    if (!task)
+    if (!task || family_is_copy())
         return NULL;
     arena_ref before = task->block;
     void *room = room_for(task, size);
@@ -400,7 +416,7 @@ int mproc_task_reply(mproc_task *task, const void *data, size_t size)
 {
     if (task && size && !data)
         fail(task, MPROC_EINVAL, size);
-    if (!task || (size && !data))
+    if (!task || family_is_copy() || (size && !data))
         return -1;
     if (!task->wants_reply)
         return 0;

@@ -39,5 +39,7 @@ void task_prepare(mproc_task *task, uint64_t job_word);
 /* Does nothing for an item that has its outcome already. */
 void task_run_item(mproc_task *task, uint64_t index);
 void task_run_cell(mproc_task *task, uint64_t index);
+/* Ends a process that the program's function has forked, and in which it has returned as well. */
+void task_leave_copy(void);
 
 #endif

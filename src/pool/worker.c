@@ -299,6 +299,7 @@ int worker_main(void *data, size_t size)
     os_ignore_interrupt();
     if (!initialize(args))
         return WORKER_INITIALIZER_FAILED;
+    task_leave_copy();
     atomic_store(&me.own->ready, 1);
     killpoint();
     serve();
@@ -308,7 +309,7 @@ int worker_main(void *data, size_t size)
 
 static bool is_worker(void)
 {
-    return me.self && me.self == family.self;
+    return me.self && me.self == family.self && !family_is_copy();
 }
 
 int mproc_worker_index(void)

@@ -65,7 +65,8 @@ _Noreturn static void end_fork(int code)
 {
     returned = true;
     exit_code = code;
-    leave();
+    if (family_is_member()) /* else its target has forked, and returned in that copy, too */
+        leave();
     os_flush_all();
     _Exit(code);
 }

@@ -302,11 +302,58 @@ static void a_long_last_message_is_cut_at_a_character(void **state)
     end_pool(pool);
 }
 
+static int print_and_crash(mproc_task *task)
+{
+    (void)task;
+    for (int i = 0; i < 50; i++)
+        printf("a task's line that nobody ends ");
+    host_crash();
+    return 0;
+}
+
+static int print_around_crashes(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    mproc_pool *pool = NULL;
+    if (mproc_pool_create(&pool, &(mproc_pool_options){.workers = 2}))
+        return 1;
+    printf("before;");
+    for (int i = 0; i < 5; i++) {
+        if (mproc_pool_apply(pool, print_and_crash, NULL, 0, NULL, 0, NULL) != MPROC_ECRASHED)
+            return 2;
+    }
+    printf("after;");
+    mproc_pool_free(pool);
+    return 0;
+}
+
+static int count_text(const char *in, const char *text)
+{
+    int count = 0;
+    while ((in = strstr(in, text)) != NULL) {
+        in++;
+        count++;
+    }
+    return count;
+}
+
+static void nothing_is_printed_twice_by_who_prints_while_crashing(void **state)
+{
+    (void)state;
+    const run_result *ran = run_role("print_around_crashes", NULL, NULL);
+    assert_int_equal(ran->code, 0);
+    assert_int_equal(count_text(ran->output, "before;"), 1);
+    assert_int_equal(count_text(ran->output, "after;"), 1);
+}
+
+static const role roles[] = {{"print_around_crashes", print_around_crashes}};
+
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     int code;
-    if (play_role(argc, argv, NULL, 0, &code))
+    if (play_role(argc, argv, roles, COUNT_OF(roles), &code))
         return code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_fails_its_task_only),
@@ -319,6 +366,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_idle_worker_s_death_breaks_no_pool),
         cmocka_unit_test(the_last_message_of_a_crashed_worker_is_told),
         cmocka_unit_test(a_long_last_message_is_cut_at_a_character),
+        cmocka_unit_test(nothing_is_printed_twice_by_who_prints_while_crashing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
