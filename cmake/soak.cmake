@@ -30,7 +30,7 @@ endmacro()
 macro(say_sums)
     if(result EQUAL 0)
         file(STRINGS "${folder}/Testing/Temporary/LastTest.log" sums
-            REGEX "all recovered$|^storm: ")
+            REGEX "all recovered$|^([a-z]+ )?storm: ")
         foreach(sum IN LISTS sums)
             say("  ${sum}")
         endforeach()

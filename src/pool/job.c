@@ -36,28 +36,26 @@ static void ring(pool_worker *worker)
 }
 
 /* Who takes the bit away has to ring: each sleeper is rung once, and not again before it has run. */
-static bool take_sleeper(_Atomic uint64_t *asleep, uint32_t *bit)
+static bool take_sleeper(_Atomic uint64_t *asleep, uint64_t bit)
 {
-    uint64_t bits = atomic_load(asleep);
-    while (bits) {
-        const uint64_t lowest = bits & (~bits + 1);
-        if (!atomic_compare_exchange_weak(asleep, &bits, bits & ~lowest))
-            continue;
-        killpoint();
-        for (*bit = 0; lowest >> *bit != 1;)
-            ++*bit;
-        return true;
-    }
-    return false;
+    bool was_there = atomic_fetch_and(asleep, ~bit) & bit;
+    killpoint();
+    return was_there;
 }
 
+/* Each of them once: who finds nothing and sleeps again has seen what there is. */
 void job_ring_workers(pool_shared *shared, uint32_t count)
 {
     const uint32_t workers = atomic_load(&shared->worker_count);
-    for (uint32_t i = 0; i < workers; i += 64) {
-        uint32_t bit;
-        for (; count && take_sleeper(&shared->asleep[i / 64], &bit); count--)
-            ring(&shared->workers[i + bit]);
+    for (uint32_t first = 0; count && first < workers; first += 64) {
+        _Atomic uint64_t *asleep = &shared->asleep[first / 64];
+        uint64_t bits = atomic_load(asleep);
+        for (uint32_t i = first; count && bits; i++, bits >>= 1) {
+            if (!(bits & 1) || !take_sleeper(asleep, UINT64_C(1) << i % 64))
+                continue;
+            ring(&shared->workers[i]);
+            count--;
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 #include "family/object.h"
 #include "family/park.h"
 #include "host.h"
+#include "pool_inside.h"
 
 #define MILLISECOND INT64_C(1000000)
 
@@ -89,6 +90,75 @@ static mproc_process *start(mproc_target target, const order *told)
     return NULL;
 }
 
+/* ---- the victim as a worker ---- */
+
+static scene *scene_of_worker;
+static order order_of_worker; /* for victim_employ, in the victim's parent */
+static mproc_process *employed;
+
+scene *worker_scene(void)
+{
+    return scene_of_worker;
+}
+
+static void come_to_the_end(void *state)
+{
+    scene *s = state;
+    atomic_store(&s->done, 1);
+    method.end();
+    host_end_self();
+}
+
+static int initialize_worker(void *args, size_t size)
+{
+    const order *told = args;
+    (void)size;
+    scene *s = scene_of_worker = arena_at(told->scene);
+    if (mproc_worker_index() != 0 || atomic_load(&s->victim))
+        return 0;
+    enter();
+    atomic_store(&s->victim, family.self);
+    MUST(mproc_worker_set_state(s, come_to_the_end) == MPROC_OK);
+    MUST(scene_await(&s->employed, 1));
+    scene_tell(&s->ready, 1);
+    MUST(scene_await(&s->go, 1));
+    method.begin(told->point);
+    return 0;
+}
+
+mproc_pool *victim_employ(scene *s, const mproc_pool_options *options)
+{
+    mproc_pool *pool = NULL;
+    mproc_pool_options all = *options;
+    all.initializer = initialize_worker;
+    all.initializer_args = &order_of_worker;
+    all.initializer_args_size = sizeof order_of_worker;
+    MUST(mproc_pool_create(&pool, &all) == MPROC_OK);
+    if (pool)
+        employed = pool_worker_of(pool, 0);
+    return pool;
+}
+
+static mproc_process *start_victim(const order *told)
+{
+    const subject of = subject_at(told->operation);
+    if (of.kind != KIND_WORKER)
+        return start(be_victim, told);
+    scene *s = arena_at(told->scene);
+    order_of_worker = *told;
+    employed = NULL;
+    of.operation->prepare(s);
+    scene_tell(&s->employed, 1);
+    return employed;
+}
+
+static void conclude(const order *told)
+{
+    const subject of = subject_at(told->operation);
+    if (of.kind == KIND_WORKER)
+        of.operation->act(arena_at(told->scene));
+}
+
 /* Killed, not crashed. */
 static bool was_killed(mproc_process *process)
 {
@@ -110,11 +180,12 @@ static int be_reaper(void *args, size_t size)
     (void)size;
     scene *s = arena_at(told->scene);
     enter();
-    mproc_process *victim = start(be_victim, told);
+    mproc_process *victim = start_victim(told);
     MUST(victim && method.bring(mproc_process_pid(victim), s, told->point));
     method.begin(told->second);
     method.finish(s);
     mproc_process_join(victim, MPROC_FOREVER);
+    conclude(told);
     atomic_store(&s->second_done, 1);
     method.end();
     host_end_self();
@@ -150,7 +221,7 @@ static measures measure_again(scene *s, uint32_t slots)
     const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
     measures now = measure();
     while (now.slots > slots && os_now() < end) {
-        host_reap_orphans();
+        host_reap_orphans(method.let_go);
         scene_nap(s);
         now = measure();
     }
@@ -180,7 +251,7 @@ static void await_sweep(slot_id id)
     const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
     scene *s = arena_at(scene_ref);
     while (is_in_use(id) && os_now() < end) {
-        host_reap_orphans();
+        host_reap_orphans(method.let_go);
         scene_nap(s);
     }
     EXPECT(!is_in_use(id));
@@ -206,7 +277,7 @@ typedef struct reached {
 static bool run_processes(scene *s, const order *told)
 {
     const bool alone = told->second == NO_POINT;
-    mproc_process *process = start(alone ? be_victim : be_reaper, told);
+    mproc_process *process = alone ? start_victim(told) : start(be_reaper, told);
     EXPECT(process != NULL);
     EXPECT(method.bring(mproc_process_pid(process), s, alone ? told->point : told->second));
     method.finish(s);
@@ -214,6 +285,8 @@ static bool run_processes(scene *s, const order *told)
     const bool ended = alone && has_ended_by_itself(process);
     EXPECT(was_killed(process) || ended);
     mproc_process_free(process);
+    if (alone)
+        conclude(told);
     scene_tell(&s->go, 1); /* in case that its reaper died before it could tell it */
     EXPECT(atomic_load(&s->victim) != 0);
     await_sweep(atomic_load(&s->victim));

@@ -18,6 +18,7 @@ typedef struct kill_method {
      * there; false: something is wrong. Then lets it be killed. */
     bool (*bring)(long long pid, scene *s, uint32_t point);
     void (*finish)(scene *s);
+    void (*let_go)(long long pid); /* one that its killed parent has left stopped; or NULL */
 } kill_method;
 
 extern const kill_method method; /* of this program */

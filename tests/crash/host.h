@@ -6,7 +6,8 @@ void host_end_self(void); /* as kill -9 does it */
 /* Descendants whose parent has died become this process's own, where that can be had: some init
  * processes take their time to reap, and without pidfds a zombie is not known to be dead. */
 void host_adopt_orphans(void);
-/* Those that have ended. Of the library's own children none may have ended unnoticed. */
-void host_reap_orphans(void);
+/* Those that have ended. Of the library's own children none may have ended unnoticed. `stopped`, or
+ * NULL: of one that has been left stopped for its tracer, which is this process. */
+void host_reap_orphans(void (*stopped)(long long pid));
 
 #endif

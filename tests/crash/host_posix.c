@@ -23,8 +23,11 @@ void host_adopt_orphans(void)
 #endif
 }
 
-void host_reap_orphans(void)
+void host_reap_orphans(void (*stopped)(long long pid))
 {
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    int status = 0;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        if (WIFSTOPPED(status) && stopped)
+            stopped(pid);
     }
 }

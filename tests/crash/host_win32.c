@@ -12,6 +12,7 @@ void host_adopt_orphans(void)
 {
 }
 
-void host_reap_orphans(void)
+void host_reap_orphans(void (*stopped)(long long pid))
 {
+    (void)stopped;
 }

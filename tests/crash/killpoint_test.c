@@ -48,7 +48,7 @@ static void finish(scene *s)
     scene_tell(&s->go, 1);
 }
 
-const kill_method method = {"kill points", nothing, begin, end, bring, finish};
+const kill_method method = {"kill points", nothing, begin, end, bring, finish, NULL};
 
 static void whatever_is_killed_is_recovered(void **state)
 {

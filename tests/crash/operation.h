@@ -30,7 +30,7 @@ typedef struct companion {
 enum { STAGE_NONE, STAGE_HOLDS, STAGE_CALLS }; /* `stage` */
 
 /* Where operations are the same for several nouns. */
-enum { KIND_NONE, KIND_LOCK, KIND_RLOCK };
+enum { KIND_NONE, KIND_LOCK, KIND_RLOCK, KIND_WORKER };
 
 /* In the arena. All of it but the companions' orders is zero when a case begins. */
 typedef struct scene {
@@ -38,6 +38,7 @@ typedef struct scene {
     _Atomic uint32_t nap;         /* to sleep on for a while */
     _Atomic uint32_t operation;   /* for those who are not told otherwise */
     _Atomic uint64_t victim;      /* its slot */
+    _Atomic uint32_t employed;    /* of a worker: its parent has prepared */
     _Atomic uint32_t ready, go;   /* it has prepared; it may act */
     _Atomic uint32_t done;        /* it has come to the end of its act */
     _Atomic uint32_t second_done; /* likewise the one who joined it */
@@ -74,6 +75,11 @@ typedef struct operation {
     outcome (*check)(scene *s);           /* by the root: leaves nothing behind */
 } operation;
 
+/* Of KIND_WORKER the victim is a worker of a pool, and acts as the library lets it, until it has done
+ * as many tasks as a worker may. `prepare` is its parent's then, the root's or another's: makes the
+ * pool by victim_employ, and gives it work. So is `act`, after the victim's end: looks what has
+ * become of it, and frees the pool. */
+
 /* NULL: there are no more. A list may serve several kinds of objects. */
 const operation *operation_at(uint32_t index, const char **noun, int *kind);
 
@@ -95,6 +101,11 @@ bool scene_await(const _Atomic uint32_t *word, uint32_t value); /* false: not in
 void scene_nap(scene *s);
 bool scene_sleeps(slot_id id);      /* asleep in a call, waiting for somebody else */
 bool scene_is_over(const scene *s); /* or will be, for the victim has come to its end */
+
+/* A pool whose worker 0 is the victim; the options' initializer is the drive's own. */
+mproc_pool *victim_employ(scene *s, const mproc_pool_options *options);
+/* In its workers. */
+scene *worker_scene(void);
 
 /* Waits until the victim sleeps, or is dead. */
 void victim_await_sleep(scene *s);

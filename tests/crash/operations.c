@@ -3,7 +3,7 @@
 extern const operation heap_operations[], memory_operations[], lock_operations[],
     rlock_operations[], semaphore_operations[], event_operations[], barrier_operations[],
     condition_operations[], value_operations[], array_operations[], string_operations[],
-    process_operations[], queue_operations[];
+    process_operations[], queue_operations[], pool_operations[];
 
 static const struct {
     const char *noun;
@@ -24,6 +24,7 @@ static const struct {
     {"barrier", barrier_operations, 0},
     {"process", process_operations, 0},
     {"queue", queue_operations, 0},
+    {"pool", pool_operations, KIND_WORKER},
 };
 
 const operation *operation_at(uint32_t index, const char **noun, int *kind)

@@ -31,7 +31,8 @@ static void finish(scene *s)
     tracer_kill();
 }
 
-const kill_method method = {"ptrace", tracer_enter, begin, tracer_mark, bring, finish};
+const kill_method method = {"ptrace", tracer_enter, begin,        tracer_mark,
+                            bring,    finish,       tracer_let_go};
 
 static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **state)
 {

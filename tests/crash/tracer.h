@@ -20,5 +20,7 @@ void tracer_mark(void);  /* what is between the first and the second mark is tra
  * the way. False: it has ended before the first one. */
 bool tracer_bring(long long pid, uint32_t point, bool each_step);
 void tracer_kill(void);
+/* A child that it was just making in another thread. */
+void tracer_let_go(long long pid);
 
 #endif

@@ -336,8 +336,8 @@ static bool handle(tracee *t, stop *at)
  * watched. */
 static bool pass_mark(tracee *t)
 {
-    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE,
-               children = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |
+                         PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK; /* its threads' as well */
     switch (t->marks++) {
     case 0:
         if (ptrace(PTRACE_SETOPTIONS, t->pid, NULL, options))
@@ -345,8 +345,6 @@ static bool pass_mark(tracee *t)
         return false;
     case 1:
         t->armed = true;
-        if (ptrace(PTRACE_SETOPTIONS, t->pid, NULL, options | children))
-            give_up("options");
         if (is_reached(t))
             return true;
         if (!t->each_step)
@@ -363,7 +361,7 @@ static void let_child_go(tracee *t, pid_t child)
     if (child == t->child)
         return;
     t->child = child;
-    if (!t->each_step)
+    if (t->armed && !t->each_step)
         protect(child, PROT_READ | PROT_WRITE);
     if (ptrace(PTRACE_DETACH, child, NULL, NULL))
         give_up("detach");
@@ -419,6 +417,11 @@ static bool run_to_point(tracee *t)
             return true;
         go_on(t, &at);
     }
+}
+
+void tracer_let_go(long long pid)
+{
+    let_child_go(&stopped, (pid_t)pid);
 }
 
 bool tracer_bring(long long pid, uint32_t point, bool each_step)
