@@ -75,24 +75,6 @@ static int nest(mproc_task *task)
     return line ? line : mproc_task_reply(task, &pools, sizeof pools);
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(HAS_ASAN)
-enum { HAS_ADDRESS_SANITIZER = true };
-#else
-enum { HAS_ADDRESS_SANITIZER = false };
-#endif
-
-/* Its allocator does not survive the fork of a process with several threads. */
-static void skip_where_forks_are_broken(void)
-{
-    if (HAS_ADDRESS_SANITIZER && mproc_get_start_method() == MPROC_FORK)
-        skip();
-}
-
 static void workers_may_have_pools_and_these_workers_too(void **state)
 {
     (void)state;

@@ -203,19 +203,19 @@ static void a_crash_may_break_the_pool(void **state)
     mproc_result *running = submit(pool, pass_door, &before, sizeof before, NULL);
     await_arrivals(before, 1);
     mproc_result *crashing = submit(pool, crash_at_first, &this, sizeof this, NULL);
-    assert_int_equal(
-        mproc_pool_map_async(pool, pass_door, &before, sizeof before, 1, NULL, 0, NULL, NULL, &map),
-        MPROC_OK);
+    mproc_err err =
+        mproc_pool_map_async(pool, pass_door, &before, sizeof before, 1, NULL, 0, NULL, NULL, &map);
+    assert_true(err == MPROC_OK || err == MPROC_EBROKEN); /* it may have crashed already */
     for (int i = 0; i < QUEUED; i++) {
-        mproc_err err =
-            mproc_pool_apply_async(pool, pass_door, &before, sizeof before, NULL, &queued[i]);
+        err = mproc_pool_apply_async(pool, pass_door, &before, sizeof before, NULL, &queued[i]);
         assert_true(err == MPROC_OK || err == MPROC_EBROKEN);
         if (err)
             queued[i] = NULL;
     }
     assert_int_equal(outcome_of(crashing), MPROC_ECRASHED);
     assert_int_equal(outcome_of(running), MPROC_EBROKEN);
-    assert_int_equal(outcome_of(map), MPROC_EBROKEN);
+    if (map)
+        assert_int_equal(outcome_of(map), MPROC_EBROKEN);
     for (int i = 0; i < QUEUED; i++) {
         if (queued[i])
             assert_int_equal(outcome_of(queued[i]), MPROC_EBROKEN);

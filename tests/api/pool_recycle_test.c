@@ -250,6 +250,7 @@ static int use_own_pool(mproc_task *task)
 static void a_worker_of_a_worker_begins_without_its_state(void **state)
 {
     (void)state;
+    skip_where_forks_are_broken();
     keeping args = new_keeping();
     mproc_pool *pool = make_pool(&(mproc_pool_options){.workers = 1,
                                                        .initializer = keep,

@@ -185,11 +185,6 @@ static int return_from_both(void *args, size_t size)
         return 5;
     if (child < 0 || waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 5)
         return 2;
-    mproc_process *own = NULL;
-    if (mproc_process_create(&own, &(mproc_process_options){.target = wait_forever}) ||
-        mproc_process_start(own) || mproc_process_kill(own) || mproc_process_join(own, SOON))
-        return 3;
-    mproc_process_free(own);
     return mproc_memory_data(memory) == data && !mproc_memory_free(memory) ? 7 : 4;
 }
 

@@ -178,6 +178,23 @@ size_t count_children(void)
     return count;
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(HAS_ASAN)
+enum { HAS_ADDRESS_SANITIZER = true };
+#else
+enum { HAS_ADDRESS_SANITIZER = false };
+#endif
+
+void skip_where_forks_are_broken(void)
+{
+    if (HAS_ADDRESS_SANITIZER && mproc_get_start_method() == MPROC_FORK)
+        skip();
+}
+
 /* ---- counting across processes ---- */
 
 mproc_value new_counter(void)

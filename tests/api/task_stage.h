@@ -52,6 +52,10 @@ long long ask_pid(mproc_pool *pool);
 /* Children of this process, all kinds. */
 size_t count_children(void);
 
+/* For pools in workers: AddressSanitizer's allocator does not survive the fork of a process with
+ * several threads. */
+void skip_where_forks_are_broken(void);
+
 /* ---- counting across processes ---- */
 
 mproc_value new_counter(void);
