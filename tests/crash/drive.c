@@ -208,10 +208,14 @@ static bool count_slot(slot_id id, slot *one, void *count)
     return true;
 }
 
+/* The slots first: the root's monitor may be sweeping, and a process's slot is the last that it
+ * frees. */
 static measures measure(void)
 {
-    measures now = {.heap = heap_used(), .objects = object_count()};
+    measures now = {0};
     slot_each(count_slot, &now.slots);
+    now.heap = heap_used();
+    now.objects = object_count();
     return now;
 }
 
