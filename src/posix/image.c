@@ -206,9 +206,44 @@ static int match_code(struct dl_phdr_info *info, size_t size, void *data)
     return 1;
 }
 
+/* The program itself is looked up once. A fork may copy the linker's lock as another thread holds it,
+ * and then the child must not ask for it: it hardly ever has to, for most functions lie in there, and
+ * before it was forked its parent has looked. It is never unloaded. */
+static struct {
+    _Atomic uint32_t state; /* 0: not looked up, 1: being filled, 2: valid */
+    struct dl_phdr_info info;
+    uint64_t identity;
+} program;
+
+static int read_program(struct dl_phdr_info *info, size_t size, void *data)
+{
+    uint32_t unread = 0;
+    (void)data;
+    if (atomic_compare_exchange_strong(&program.state, &unread, 1)) {
+        program.info.dlpi_addr = info->dlpi_addr;
+        program.info.dlpi_phdr = info->dlpi_phdr;
+        program.info.dlpi_phnum = info->dlpi_phnum;
+        program.identity = identity_of(info, size);
+        atomic_store_explicit(&program.state, 2, memory_order_release);
+    }
+    return 1; /* it comes first */
+}
+
+static bool knows_program(void)
+{
+    if (!atomic_load_explicit(&program.state, memory_order_acquire))
+        dl_iterate_phdr(read_program, NULL);
+    return atomic_load_explicit(&program.state, memory_order_acquire) == 2;
+}
+
 mproc_err os_code_from(os_function function, os_code *code)
 {
     search wanted = {.address = (uintptr_t)function};
+    if (knows_program() && in_code(&program.info, wanted.address)) {
+        *code = (os_code){.identity = program.identity,
+                          .offset = wanted.address - (uintptr_t)program.info.dlpi_addr};
+        return MPROC_OK;
+    }
     if (!dl_iterate_phdr(match_address, &wanted))
         return MPROC_EIMAGE;
     *code = wanted.code;
@@ -218,6 +253,13 @@ mproc_err os_code_from(os_function function, os_code *code)
 mproc_err os_code_find(const os_code *code, os_function *function)
 {
     search wanted = {.code = *code};
+    if (knows_program() && program.identity == code->identity) {
+        wanted.address = (uintptr_t)program.info.dlpi_addr + (uintptr_t)code->offset;
+        if (in_code(&program.info, wanted.address)) {
+            *function = (os_function)wanted.address;
+            return MPROC_OK;
+        }
+    }
     if (!dl_iterate_phdr(match_code, &wanted))
         return MPROC_EIMAGE;
     *function = (os_function)wanted.address;
