@@ -389,22 +389,23 @@ static void drive_one(const subject *of, totals *sum, const drive_options *optio
 }
 
 /* A noun, or a noun and a name. */
-static bool is_chosen(const char *only, const char *name)
+static bool is_chosen(const char *name)
 {
-    return !only || strncmp(only, name, strlen(only)) == 0;
+    const char *only = getenv("MPROC_CRASH_ONLY"), *without = getenv("MPROC_CRASH_WITHOUT");
+    return (!only || strncmp(only, name, strlen(only)) == 0) &&
+           (!without || strncmp(without, name, strlen(without)) != 0);
 }
 
 void drive_operations(const drive_options *options)
 {
     totals sum = {0};
-    const char *only = getenv("MPROC_CRASH_ONLY");
     subject of;
     for (uint32_t i = 0; (of = subject_at(i)).operation; i++) {
         const int64_t begin = os_now();
         const totals before = sum;
         char name[100];
         snprintf(name, sizeof name, "%s: %s", of.noun, of.operation->name);
-        if (!is_chosen(only, name))
+        if (!is_chosen(name))
             continue;
         drive_one(&of, &sum, options);
         print_message("%-48s %5u kill points, recovery %6u, %6lld ms\n", name,

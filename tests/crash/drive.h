@@ -34,7 +34,7 @@ bool drive_is_soak(void);
 int drive_set_up(void **state);
 int drive_tear_down(void **state);
 /* From a test's function. Prints a summary; the variable MPROC_CRASH_ONLY names what is to run,
- * such as "lock" or "lock: acquire in vain". */
+ * such as "lock" or "lock: acquire in vain", MPROC_CRASH_WITHOUT what is not. */
 void drive_operations(const drive_options *options);
 
 #endif
