@@ -12,10 +12,10 @@
 #include <mproc/connection.h>
 #include <mproc/error.h>
 #include <mproc/event.h>
+#include <mproc/iterator.h>
 #include <mproc/lock.h>
 #include <mproc/log.h>
 #include <mproc/memory.h>
-#include <mproc/iterator.h>
 #include <mproc/pool.h>
 #include <mproc/process.h>
 #include <mproc/progress_bar.h>

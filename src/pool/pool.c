@@ -343,9 +343,10 @@ static bool has_no_workers(mproc_pool *pool)
     return pool->hooks_left == 0;
 }
 
-/* And its thread has nothing left to do. */
+/* And its thread has nothing left to do. The last task may be one that nobody waits for. */
 static bool has_finished(mproc_pool *pool)
 {
+    pool_dismiss(pool);
     return pool->hooks_left == 0 && pool->owed == 0;
 }
 

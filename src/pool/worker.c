@@ -230,6 +230,13 @@ static bool look_at_jobs(void)
 
 /* ---- waiting for it ---- */
 
+/* Of a closed pool: whoever joins it, or its thread, dismisses the workers when nothing is left. */
+static void tell_of_idleness(void)
+{
+    job_ring_pool(me.shared);
+    job_ring_thread(me.shared);
+}
+
 /* Who rings looks for the sleeping after it has published: so they look once more after they have
  * said that they sleep. */
 static void sleep_until_rung(uint32_t bell)
@@ -240,7 +247,7 @@ static void sleep_until_rung(uint32_t bell)
     if (!look_at_jobs() && !me.has_enough && !atomic_load(&me.shared->closing) &&
         !atomic_load(&me.own->retired)) {
         if (atomic_load(&me.shared->draining))
-            job_ring_thread(me.shared);
+            tell_of_idleness();
         trace_flush();
         park(&me.own->bell, bell, OS_FOREVER, family.self);
     }

@@ -200,8 +200,6 @@ static void run_tasks(void)
 
 static void run_and_wait(void)
 {
-    if (!os_has_futex)
-        return; /* without a place to sleep in, one of these hangs there: not solved yet */
     mproc_pool *pool = create();
     for (int i = 0; pool && i < 3; i++) {
         int square_of = 0;

@@ -14,7 +14,7 @@
 #include "family/heap.h"
 #include "family/park.h"
 #include "killpoint.h"
-#include "pool/pool.h"
+#include "pool/lane.h"
 
 enum { SOON = 30000, LARGE = 100000 }; /* milliseconds, bytes */
 
@@ -113,6 +113,24 @@ static void finish(mproc_result *result)
 {
     assert_int_equal(mproc_result_get(result, SOON, NULL, NULL), MPROC_OK);
     mproc_result_free(result);
+}
+
+/* ---- the end ---- */
+
+/* As mproc_pool_apply leaves it when its wait was interrupted: there is no thread of the pool that
+ * would look after the task. */
+static void a_closed_pool_ends_although_nobody_waits_for_its_last_task(void **state)
+{
+    (void)state;
+    mproc_pool *pool = create(2, find_board);
+    lane_task task = {.flags = 0};
+    assert_int_equal(result_submit(pool, stay, &task, NULL), MPROC_OK);
+    assert_true(await(&common->began, 1));
+    assert_int_equal(mproc_pool_close(pool), MPROC_OK);
+    assert_int_equal(mproc_pool_join(pool, 0), MPROC_ETIMEDOUT);
+    tell(&common->end, 1);
+    assert_int_equal(mproc_pool_join(pool, SOON), MPROC_OK);
+    mproc_pool_free(pool);
 }
 
 /* ---- orders ---- */
@@ -345,6 +363,7 @@ int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_closed_pool_ends_although_nobody_waits_for_its_last_task),
         cmocka_unit_test(who_has_found_something_is_not_rung_in_anothers_stead),
         cmocka_unit_test(a_worker_dies_beside_a_job_that_is_gone),
         cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
