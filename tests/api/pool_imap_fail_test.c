@@ -5,21 +5,6 @@
 
 enum { COUNT = 40, SMALL_ARENA_MIB = 96 }; /* the latter as in CMakeLists.txt */
 
-typedef mproc_err (*imap_call)(mproc_pool *, mproc_function, const void *, size_t, size_t,
-                               const mproc_imap_options *, mproc_iterator **);
-
-static const imap_call both[] = {mproc_pool_imap, mproc_pool_imap_unordered};
-
-static mproc_iterator *iterate(imap_call call, mproc_pool *pool, mproc_function function,
-                               const void *items, size_t item_size, size_t count,
-                               const mproc_imap_options *options)
-{
-    mproc_iterator *iterator = NULL;
-    assert_int_equal(call(pool, function, items, item_size, count, options, &iterator), MPROC_OK);
-    assert_non_null(iterator);
-    return iterator;
-}
-
 static mproc_err next_of(mproc_iterator *iterator, mproc_task_error *error)
 {
     mproc_err err = mproc_iterator_next(iterator, SOON, NULL, NULL);
@@ -54,9 +39,9 @@ static void an_error_comes_at_its_place_and_the_rest_goes_on(void **state)
     (void)state;
     char expected[64];
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         mproc_iterator *iterator =
-            iterate(both[c], pool, fail_some, numbers(), sizeof(int), COUNT, NULL);
+            iterate(imaps[c], pool, fail_some, numbers(), sizeof(int), COUNT, NULL);
         for (size_t i = 0; i < COUNT; i++) {
             mproc_task_error error;
             const mproc_err err = next_of(iterator, &error);
@@ -89,9 +74,9 @@ static void a_crash_fails_its_item_only(void **state)
     (void)state;
     const size_t windows[] = {1, 4, 0};
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         for (size_t w = 0; w < COUNT_OF(windows); w++) {
-            mproc_iterator *iterator = iterate(both[c], pool, crash_some, numbers(), sizeof(int),
+            mproc_iterator *iterator = iterate(imaps[c], pool, crash_some, numbers(), sizeof(int),
                                                COUNT, &(mproc_imap_options){.window = windows[w]});
             for (size_t i = 0; i < COUNT; i++) {
                 mproc_task_error error;
@@ -127,8 +112,8 @@ static void only_the_item_that_overran_fails(void **state)
     overrun items[COUNT] = {{.overruns = false}};
     items[0].overruns = items[11].overruns = items[12].overruns = items[COUNT - 1].overruns = true;
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
-        mproc_iterator *iterator = iterate(both[c], pool, overrun_if_told, items, sizeof items[0],
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
+        mproc_iterator *iterator = iterate(imaps[c], pool, overrun_if_told, items, sizeof items[0],
                                            COUNT, &(mproc_imap_options){.timeout_ms = 200});
         bool came[COUNT] = {false};
         for (size_t i = 0; i < COUNT; i++) {
@@ -196,11 +181,11 @@ static void items_wait_for_memory(void **state)
     unsigned char *bytes = calloc((size_t)SMALL_ARENA_MIB << 20, 1);
     assert_non_null(bytes);
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         big_source from = {
             .bytes = bytes, .size = (size_t)8 << 20, .count = COUNT, .too_large = SIZE_MAX};
         mproc_iterator *iterator =
-            iterate(both[c], pool, tell_pid, NULL, 0, 0,
+            iterate(imaps[c], pool, tell_pid, NULL, 0, 0,
                     &(mproc_imap_options){.source = give_big, .source_context = &from});
         for (size_t i = 0; i < COUNT; i++) {
             mproc_task_error error;
@@ -219,11 +204,11 @@ static void an_item_that_is_larger_than_all_memory_fails_by_itself(void **state)
     unsigned char *bytes = calloc((size_t)SMALL_ARENA_MIB << 20, 1);
     assert_non_null(bytes);
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         for (size_t large = 0; large < 10; large += 9) {
             big_source from = {.bytes = bytes, .size = 1000, .count = 10, .too_large = large};
             mproc_iterator *iterator =
-                iterate(both[c], pool, tell_pid, NULL, 0, 0,
+                iterate(imaps[c], pool, tell_pid, NULL, 0, 0,
                         &(mproc_imap_options){.source = give_big, .source_context = &from});
             for (size_t i = 0; i < 10; i++) {
                 mproc_task_error error;
@@ -257,12 +242,12 @@ static void freeing_an_iterator_cancels_what_has_not_begun(void **state)
 {
     (void)state;
     counted items[COUNT];
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         const counted it = {.before = new_door(), .begun = new_counter()};
         for (size_t i = 0; i < COUNT; i++)
             items[i] = it;
         mproc_pool *pool = new_pool(2);
-        mproc_iterator *iterator = iterate(both[c], pool, count_and_pass, items, sizeof items[0],
+        mproc_iterator *iterator = iterate(imaps[c], pool, count_and_pass, items, sizeof items[0],
                                            COUNT, &(mproc_imap_options){.grace_ms = MPROC_FOREVER});
         await_arrivals(it.before, 2);
         mproc_iterator_free(iterator);
@@ -289,7 +274,7 @@ static void an_endless_source_may_be_left_at_any_place(void **state)
     int number = 41;
     mproc_pool *pool = new_pool(2);
     for (int round = 0; round < 30; round++) {
-        mproc_iterator *iterator = iterate(both[round % 2], pool, add_one, NULL, 0, 0,
+        mproc_iterator *iterator = iterate(imaps[round % 2], pool, add_one, NULL, 0, 0,
                                            &(mproc_imap_options){.source = give_for_ever,
                                                                  .source_context = &number,
                                                                  .grace_ms = MPROC_FOREVER});
@@ -309,9 +294,9 @@ static void an_endless_source_may_be_left_at_any_place(void **state)
 static void a_close_lets_an_iterator_finish(void **state)
 {
     (void)state;
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         mproc_pool *pool = new_pool(2);
-        mproc_iterator *iterator = iterate(both[c], pool, add_one, numbers(), sizeof(int), COUNT,
+        mproc_iterator *iterator = iterate(imaps[c], pool, add_one, numbers(), sizeof(int), COUNT,
                                            &(mproc_imap_options){.window = 5});
         assert_int_equal(mproc_pool_close(pool), MPROC_OK);
         assert_int_equal(mproc_pool_join(pool, 0), MPROC_ETIMEDOUT);
@@ -333,7 +318,7 @@ static void an_iterator_that_is_freed_keeps_no_closed_pool_open(void **state)
 {
     (void)state;
     mproc_pool *pool = new_pool(2);
-    mproc_iterator *iterator = iterate(both[0], pool, add_one, numbers(), sizeof(int), COUNT,
+    mproc_iterator *iterator = iterate(imaps[0], pool, add_one, numbers(), sizeof(int), COUNT,
                                        &(mproc_imap_options){.window = 5});
     assert_int_equal(mproc_pool_close(pool), MPROC_OK);
     mproc_iterator_free(iterator);
@@ -348,9 +333,9 @@ static void after_a_terminate_what_was_in_flight_is_canceled(void **state)
     const door before = new_door();
     for (size_t i = 0; i < COUNT; i++)
         items[i] = before;
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         mproc_pool *pool = new_pool(2);
-        mproc_iterator *iterator = iterate(both[c], pool, block_forever, items, sizeof items[0],
+        mproc_iterator *iterator = iterate(imaps[c], pool, block_forever, items, sizeof items[0],
                                            COUNT, &(mproc_imap_options){.window = 5});
         await_arrivals(before, 2);
         assert_int_equal(mproc_pool_terminate(pool), MPROC_OK);
@@ -373,8 +358,8 @@ static void an_iterator_may_be_freed_after_its_pool(void **state)
 {
     (void)state;
     mproc_pool *pool = new_pool(2);
-    mproc_iterator *unread = iterate(both[0], pool, add_one, numbers(), sizeof(int), COUNT, NULL);
-    mproc_iterator *begun = iterate(both[1], pool, add_one, numbers(), sizeof(int), COUNT, NULL);
+    mproc_iterator *unread = iterate(imaps[0], pool, add_one, numbers(), sizeof(int), COUNT, NULL);
+    mproc_iterator *begun = iterate(imaps[1], pool, add_one, numbers(), sizeof(int), COUNT, NULL);
     assert_int_equal(mproc_iterator_next(begun, SOON, NULL, NULL), MPROC_OK);
     mproc_pool_free(pool);
     mproc_iterator_free(unread);

@@ -5,21 +5,6 @@
 
 enum { COUNT = 300 };
 
-typedef mproc_err (*imap_call)(mproc_pool *, mproc_function, const void *, size_t, size_t,
-                               const mproc_imap_options *, mproc_iterator **);
-
-static const imap_call both[] = {mproc_pool_imap, mproc_pool_imap_unordered};
-
-static mproc_iterator *iterate(imap_call call, mproc_pool *pool, mproc_function function,
-                               const void *items, size_t item_size, size_t count,
-                               const mproc_imap_options *options)
-{
-    mproc_iterator *iterator = NULL;
-    assert_int_equal(call(pool, function, items, item_size, count, options, &iterator), MPROC_OK);
-    assert_non_null(iterator);
-    return iterator;
-}
-
 static int next_number(mproc_iterator *iterator)
 {
     const void *reply = NULL;
@@ -184,12 +169,12 @@ static void the_source_is_read_no_further_than_the_window(void **state)
     (void)state;
     const size_t windows[] = {1, 2, 5, 64, 0};
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         for (size_t w = 0; w < COUNT_OF(windows); w++) {
             const int ahead = windows[w] ? (int)windows[w] : 2 * 32;
             well from = {.most = COUNT};
             mproc_iterator *iterator =
-                iterate(both[c], pool, add_one, NULL, 0, 0,
+                iterate(imaps[c], pool, add_one, NULL, 0, 0,
                         &(mproc_imap_options){
                             .source = draw, .source_context = &from, .window = windows[w]});
             assert_int_equal(from.given, ahead);
@@ -208,18 +193,18 @@ static void a_source_may_have_nothing_or_a_single_item(void **state)
 {
     (void)state;
     mproc_pool *pool = new_pool(1);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         for (int most = 0; most < 3; most++) {
             well from = {.most = most};
             mproc_iterator *iterator =
-                iterate(both[c], pool, add_one, NULL, 0, 0,
+                iterate(imaps[c], pool, add_one, NULL, 0, 0,
                         &(mproc_imap_options){.source = draw, .source_context = &from});
             for (int i = 0; i < most; i++)
                 assert_in_range(next_number(iterator), 1, most);
             end_iterator(iterator);
         }
-        end_iterator(iterate(both[c], pool, add_one, numbers(), sizeof(int), 0, NULL));
-        end_iterator(iterate(both[c], pool, add_one, NULL, 0, 0, NULL));
+        end_iterator(iterate(imaps[c], pool, add_one, numbers(), sizeof(int), 0, NULL));
+        end_iterator(iterate(imaps[c], pool, add_one, NULL, 0, 0, NULL));
     }
     end_pool(pool);
 }
@@ -259,10 +244,10 @@ static void items_and_replies_may_have_any_size(void **state)
     assert_non_null(place);
     assert_non_null(expected);
     mproc_pool *pool = new_pool(2);
-    for (size_t c = 0; c < COUNT_OF(both); c++) {
+    for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         heap_well from = {.count = COUNT_OF(sizes), .sizes = sizes, .bytes = place};
         mproc_iterator *iterator =
-            iterate(both[c], pool, echo, NULL, 0, 0,
+            iterate(imaps[c], pool, echo, NULL, 0, 0,
                     &(mproc_imap_options){.source = draw_bytes, .source_context = &from});
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
             const void *reply;
@@ -315,7 +300,7 @@ static void iterators_of_one_thread_do_not_disturb_each_other(void **state)
     mproc_iterator *all[8];
     mproc_pool *pool = new_pool(3);
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        all[i] = iterate(both[i % 2], pool, add_one, numbers(), sizeof(int), COUNT,
+        all[i] = iterate(imaps[i % 2], pool, add_one, numbers(), sizeof(int), COUNT,
                          &(mproc_imap_options){.window = i + 1});
     for (int n = 0; n < COUNT; n++) {
         for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -362,7 +347,7 @@ static void iterators_of_several_threads_neither(void **state)
     host_thread threads[4];
     mproc_pool *pool = new_pool(2);
     for (size_t i = 0; i < COUNT_OF(readers); i++) {
-        readers[i] = (reader){.pool = pool, .call = both[i % 2], .rounds = ROUNDS};
+        readers[i] = (reader){.pool = pool, .call = imaps[i % 2], .rounds = ROUNDS};
         assert_true(host_thread_start(&threads[i], read_all, &readers[i]));
     }
     for (size_t i = 0; i < COUNT_OF(readers); i++) {

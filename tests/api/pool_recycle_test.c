@@ -177,6 +177,15 @@ static keeping new_keeping(void)
     return (keeping){.made = new_counter(), .ended = new_counter()};
 }
 
+static mproc_pool *new_keeping_pool(const keeping *args, unsigned max_tasks)
+{
+    return make_pool(&(mproc_pool_options){.workers = 1,
+                                           .max_tasks = max_tasks,
+                                           .initializer = keep,
+                                           .initializer_args = args,
+                                           .initializer_args_size = sizeof *args});
+}
+
 static void check_keeping(keeping args, int made, int ended)
 {
     assert_int_equal(count_of(args.made), made);
@@ -189,11 +198,7 @@ static void the_state_of_a_worker_lives_as_long_as_it_does(void **state)
 {
     (void)state;
     keeping args = new_keeping();
-    mproc_pool *pool = make_pool(&(mproc_pool_options){.workers = 1,
-                                                       .max_tasks = 4,
-                                                       .initializer = keep,
-                                                       .initializer_args = &args,
-                                                       .initializer_args_size = sizeof args});
+    mproc_pool *pool = new_keeping_pool(&args, 4);
     for (int i = 0; i < 12; i++)
         assert_int_equal(number_of(submit(pool, use_state, NULL, 0, NULL)), i % 4 + 1);
     end_pool(pool);
@@ -217,10 +222,7 @@ static void a_state_that_is_replaced_is_ended(void **state)
 {
     (void)state;
     keeping args = new_keeping();
-    mproc_pool *pool = make_pool(&(mproc_pool_options){.workers = 1,
-                                                       .initializer = keep,
-                                                       .initializer_args = &args,
-                                                       .initializer_args_size = sizeof args});
+    mproc_pool *pool = new_keeping_pool(&args, 0);
     assert_int_equal(number_of(submit(pool, replace_state, NULL, 0, NULL)), 1);
     assert_int_equal(count_of(args.ended), 1);
     end_pool(pool);
@@ -252,10 +254,7 @@ static void a_worker_of_a_worker_begins_without_its_state(void **state)
     (void)state;
     skip_where_forks_are_broken();
     keeping args = new_keeping();
-    mproc_pool *pool = make_pool(&(mproc_pool_options){.workers = 1,
-                                                       .initializer = keep,
-                                                       .initializer_args = &args,
-                                                       .initializer_args_size = sizeof args});
+    mproc_pool *pool = new_keeping_pool(&args, 0);
     assert_int_equal(number_of(submit(pool, use_own_pool, NULL, 0, NULL)), 1);
     assert_int_equal(count_of(args.ended), 0);
     end_pool(pool);

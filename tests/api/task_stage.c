@@ -75,6 +75,20 @@ int number_of(mproc_result *result)
     return number;
 }
 
+/* ---- replies one by one ---- */
+
+const imap_call imaps[] = {mproc_pool_imap, mproc_pool_imap_unordered};
+
+mproc_iterator *iterate(imap_call call, mproc_pool *pool, mproc_function function,
+                        const void *items, size_t item_size, size_t count,
+                        const mproc_imap_options *options)
+{
+    mproc_iterator *iterator = NULL;
+    assert_int_equal(call(pool, function, items, item_size, count, options, &iterator), MPROC_OK);
+    assert_non_null(iterator);
+    return iterator;
+}
+
 /* ---- the door ---- */
 
 door new_door(void)

@@ -1,4 +1,4 @@
-/* What the tests of single tasks share: pools, and tasks that can be waited for and held up. */
+/* What the tests of tasks share: pools, iterators, and tasks that can be waited for and held up. */
 #ifndef MPROC_TESTS_API_TASK_STAGE_H
 #define MPROC_TESTS_API_TASK_STAGE_H
 
@@ -17,6 +17,16 @@ mproc_err outcome_of(mproc_result *result);
 mproc_task_error failure_of(mproc_result *result);
 /* Waits for a reply that is an int, and frees the result. */
 int number_of(mproc_result *result);
+
+/* ---- replies one by one ---- */
+
+typedef mproc_err (*imap_call)(mproc_pool *, mproc_function, const void *, size_t, size_t,
+                               const mproc_imap_options *, mproc_iterator **);
+extern const imap_call imaps[2]; /* the one in order first */
+
+mproc_iterator *iterate(imap_call call, mproc_pool *pool, mproc_function function,
+                        const void *items, size_t item_size, size_t count,
+                        const mproc_imap_options *options);
 
 /* ---- the door: tasks stand before it until it is opened ---- */
 
