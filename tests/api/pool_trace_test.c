@@ -78,25 +78,11 @@ static const role roles[] = {{"work", work}, {"lose", lose}};
 
 /* ---- the tests ---- */
 
-static timeline trace_of(const char *program, note *place)
-{
-    *place = new_note("trace");
-    host_set_variable("MPROC_TRACE", place->path);
-    const run_result *ran = run_role(program, NULL, NULL);
-    host_set_variable("MPROC_TRACE", NULL);
-    if (ran->code)
-        print_error("%s\n", ran->output);
-    assert_int_equal(ran->code, 0);
-    timeline read = read_timeline(place);
-    assert_well_formed(&read);
-    return read;
-}
-
 static void each_worker_has_a_track_with_its_tasks(void **state)
 {
     (void)state;
-    note place;
-    timeline read = trace_of("work", &place);
+    note place = new_note("trace");
+    timeline read = trace_of("work", NULL, &place);
     size_t tasks = 0;
     assert_int_equal(COUNT_EVENTS(&read, "\"process_name\""), 1 + WORKERS);
     assert_int_equal(COUNT_EVENTS(&read, "\"ph\":\"X\"", "\"cat\":\"process\""), 1 + WORKERS);
@@ -122,8 +108,8 @@ static void each_worker_has_a_track_with_its_tasks(void **state)
 static void crashes_and_retries_are_marked(void **state)
 {
     (void)state;
-    note place;
-    timeline read = trace_of("lose", &place);
+    note place = new_note("trace");
+    timeline read = trace_of("lose", NULL, &place);
     const char *const retried = "\"name\":\"crashed, is retried\",\"cat\":\"pool\"";
     const char *const given_up = "\"name\":\"crashed\",\"cat\":\"pool\"";
     assert_int_equal(COUNT_EVENTS(&read, "\"ph\":\"i\"", retried), 3);

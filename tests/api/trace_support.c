@@ -173,6 +173,27 @@ bool is_strict_json(const char *text, size_t size)
     return from.at == from.end;
 }
 
+/* ---- programs ---- */
+
+const run_result *run_traced(const char *name, const char *argument, const char *path)
+{
+    host_set_variable(TRACE_VARIABLE, path);
+    const run_result *ran = run_role(name, argument, NULL);
+    host_set_variable(TRACE_VARIABLE, NULL);
+    return ran;
+}
+
+timeline trace_of(const char *name, const char *argument, const note *place)
+{
+    const run_result *ran = run_traced(name, argument, place->path);
+    if (ran->code)
+        print_error("%s\n", ran->output);
+    assert_int_equal(ran->code, 0);
+    timeline read = read_timeline(place);
+    assert_well_formed(&read);
+    return read;
+}
+
 /* ---- events ---- */
 
 timeline read_timeline(const note *place)

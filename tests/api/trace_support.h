@@ -1,4 +1,4 @@
-/* A trace read back: strictly, as the JSON that it is to be, and event by event. */
+/* A trace made and read back: strictly, as the JSON that it is to be, and event by event. */
 #ifndef MPROC_TESTS_API_TRACE_SUPPORT_H
 #define MPROC_TESTS_API_TRACE_SUPPORT_H
 
@@ -8,6 +8,13 @@ typedef struct timeline {
     char *text; /* NULL: there is no such file */
     size_t size;
 } timeline;
+
+#define TRACE_VARIABLE "MPROC_TRACE"
+
+/* Plays a role that is to trace to that path; NULL: to none. */
+const run_result *run_traced(const char *name, const char *argument, const char *path);
+/* Likewise; it ends well, and so does what it has written. Asserts. */
+timeline trace_of(const char *name, const char *argument, const note *place);
 
 timeline read_timeline(const note *place);
 void drop_timeline(timeline *read, const note *place); /* and the file */

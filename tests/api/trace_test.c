@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define VARIABLE "MPROC_TRACE"
-
 /* ---- the programs ---- */
 
 static int start_child(void *args, size_t size)
@@ -110,19 +108,11 @@ static const role roles[] = {
 
 /* ---- the tests ---- */
 
-static const run_result *run_traced(const char *name, const char *path)
-{
-    host_set_variable(VARIABLE, path);
-    const run_result *ran = run_role(name, NULL, NULL);
-    host_set_variable(VARIABLE, NULL);
-    return ran;
-}
-
 static void each_process_has_its_track(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    assert_int_equal(run_traced("run_tree", place.path)->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, place.path)->code, 3);
     timeline read = read_timeline(&place);
     assert_well_formed(&read);
     const char *const names[] = {"MainProcess", "Process-1", "Process-2"};
@@ -145,7 +135,7 @@ static void names_are_escaped(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    assert_int_equal(run_traced("run_tree", place.path)->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, place.path)->code, 3);
     timeline read = read_timeline(&place);
     assert_well_formed(&read);
     const char *name = "grand\\\"child\\\" \xc3\xa9\\u000a\xef\xbf\xbd\"";
@@ -158,7 +148,7 @@ static void children_lie_within_their_parents(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    assert_int_equal(run_traced("run_tree", place.path)->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, place.path)->code, 3);
     timeline read = read_timeline(&place);
     const char *const life = "\"cat\":\"process\"";
     double begin = number_in(&read, "\"name\":\"MainProcess\"", life, "\"ts\":");
@@ -174,10 +164,7 @@ static void bad_ends_are_marked(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    const run_result *ran = run_traced("end_badly", place.path);
-    assert_int_equal(ran->code, 0);
-    timeline read = read_timeline(&place);
-    assert_well_formed(&read);
+    timeline read = trace_of("end_badly", NULL, &place);
     const char *const names[] = {"MainProcess", "daemon", "crashing", "killed", "silent"};
     const char *const marks[] = {NULL, "\"terminated\"", "\"cat\":\"crash\"", "\"cat\":\"crash\"",
                                  NULL};
@@ -204,7 +191,7 @@ static void old_file_is_replaced(void **state)
     for (int i = 0; i < 10000; i++)
         fputs("nothing of this stays\n", file);
     fclose(file);
-    assert_int_equal(run_traced("run_tree", place.path)->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, place.path)->code, 3);
     timeline read = read_timeline(&place);
     assert_well_formed(&read);
     drop_timeline(&read, &place);
@@ -214,10 +201,10 @@ static void nothing_is_written_unless_asked(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    assert_int_equal(run_traced("run_tree", NULL)->code, 3);
-    assert_int_equal(run_traced("run_tree", "")->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, NULL)->code, 3);
+    assert_int_equal(run_traced("run_tree", NULL, "")->code, 3);
     /* Nor by a program without processes. */
-    assert_int_equal(run_traced("do_nothing", place.path)->code, 0);
+    assert_int_equal(run_traced("do_nothing", NULL, place.path)->code, 0);
     timeline read = read_timeline(&place);
     assert_null(read.text);
 }
@@ -231,12 +218,12 @@ static void file_that_cannot_be_written_is_one_warning(void **state)
     folder[strlen(folder) - 1] = '\0'; /* a folder is no file either */
     const char *const paths[] = {nowhere, folder};
     for (size_t i = 0; i < COUNT_OF(paths); i++) {
-        const run_result *ran = run_traced("warn", paths[i]);
+        const run_result *ran = run_traced("warn", NULL, paths[i]);
         assert_int_equal(ran->code, 3);
         const char *warning = strstr(ran->output, "[WARNING/MainProcess] there will be no trace,");
         assert_non_null(warning);
         assert_null(strstr(strchr(warning, '\n'), "no trace"));
-        ran = run_traced("run_tree", paths[i]);
+        ran = run_traced("run_tree", NULL, paths[i]);
         assert_int_equal(ran->code, 3);
         assert_string_equal(ran->output, "");
     }

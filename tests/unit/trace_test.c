@@ -8,7 +8,6 @@
 #include "family/json.h"
 #include "family/trace.h"
 
-#define VARIABLE "MPROC_TRACE"
 enum { EVENTS = 3000, WRITERS = 3 };
 
 /* ---- lines ---- */
@@ -260,24 +259,11 @@ static const role roles[] = {{"write_much", write_much},
 
 /* ---- the tests ---- */
 
-static timeline run_traced(const char *name, const char *argument, const note *place)
-{
-    host_set_variable(VARIABLE, place->path);
-    const run_result *ran = run_role(name, argument, NULL);
-    host_set_variable(VARIABLE, NULL);
-    if (ran->code)
-        print_error("%s\n", ran->output);
-    assert_int_equal(ran->code, 0);
-    timeline read = read_timeline(place);
-    assert_well_formed(&read);
-    return read;
-}
-
 static void threads_and_processes_write_whole_lines(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    timeline read = run_traced("write_much", NULL, &place);
+    timeline read = trace_of("write_much", NULL, &place);
     assert_int_equal(COUNT_EVENTS(&read, "\"step\"", "\"dur\":1.500"), WRITERS * WRITERS * EVENTS);
     char last[40];
     snprintf(last, sizeof last, "\"args\":{\"index\":%d}", EVENTS - 1);
@@ -296,7 +282,7 @@ static void events_say_what_they_were_told(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    timeline read = run_traced("write_each_kind", NULL, &place);
+    timeline read = trace_of("write_each_kind", NULL, &place);
     char error[200], pid[32];
     snprintf(error, sizeof error,
              "\"args\":{\"index\":-7,\"error\":\"%s\",\"note\":\"a \\\"note\\\"\"}",
@@ -318,7 +304,7 @@ static void child_does_not_write_its_parents_buffer(void **state)
 {
     (void)state;
     note place = new_note("trace");
-    timeline read = run_traced("keep_buffers_apart", NULL, &place);
+    timeline read = trace_of("keep_buffers_apart", NULL, &place);
     assert_int_equal(COUNT_EVENTS(&read, "\"once\""), 1);
     assert_int_equal(COUNT_EVENTS(&read, "\"here\""), 1);
     drop_timeline(&read, &place);
@@ -331,7 +317,7 @@ static void killed_writers_leave_whole_lines(void **state)
     const int kills = host_is_windows ? 10 : 60;
     char argument[20];
     snprintf(argument, sizeof argument, "%d", kills);
-    timeline read = run_traced("kill_writers", argument, &place);
+    timeline read = trace_of("kill_writers", argument, &place);
     assert_true(COUNT_EVENTS(&read, "\"step\"") > 0);
     assert_int_equal(COUNT_EVENTS(&read, "\"ph\":\"X\"", "\"cat\":\"process\""),
                      kills + WRITERS + 1);
@@ -346,9 +332,9 @@ static void nothing_follows_the_end(void **state)
     const char *const arguments[] = {pid.path, go.path, done.path, NULL};
     char text[20] = "";
     int code = -1;
-    host_set_variable(VARIABLE, place.path);
+    host_set_variable(TRACE_VARIABLE, place.path);
     host_program program = start_role("end_before_a_grandchild", arguments, NULL);
-    host_set_variable(VARIABLE, NULL);
+    host_set_variable(TRACE_VARIABLE, NULL);
     assert_true(host_wait(&program, SOON, &code));
     assert_int_equal(code, 0);
     timeline read = read_timeline(&place);
