@@ -23,7 +23,7 @@ typedef struct board {
     _Atomic uint32_t held[3], released[3];
     _Atomic uint32_t began, end;
     _Atomic int32_t worker; /* of the task that began last */
-    arena_ref pool;         /* what it shares; 0: not known yet */
+    _Atomic arena_ref pool; /* what it shares; 0: nobody stops */
 } board;
 
 static arena_ref board_ref;
@@ -139,8 +139,9 @@ static void a_closed_pool_ends_although_nobody_waits_for_its_last_task(void **st
 static void stop_before_sleep(void)
 {
     const uint32_t index = (uint32_t)mproc_worker_index();
-    const pool_shared *shared = arena_at(common->pool);
-    if (!common->pool || atomic_load(&common->held[index]) ||
+    const arena_ref pool = atomic_load(&common->pool);
+    const pool_shared *shared = arena_at(pool);
+    if (!pool || atomic_load(&common->held[index]) ||
         !(atomic_load(&shared->asleep[0]) >> index & 1))
         return;
     tell(&common->held[index], 1);
@@ -160,8 +161,9 @@ static void who_has_found_something_is_not_rung_in_anothers_stead(void **state)
 {
     (void)state;
     mproc_pool *pool = create(3, begin_to_stop);
-    common->pool = pool->shared_ref;
     finish(apply(pool, do_nothing)); /* there is a lane to look at */
+    atomic_store(&common->pool, pool->shared_ref);
+    job_ring_all(pool->shared); /* some of them may be asleep already */
     for (int i = 0; i < 3; i++)
         assert_true(await(&common->held[i], 1));
     mproc_result *first = apply(pool, stay);
