@@ -30,7 +30,6 @@ typedef struct drive_options {
     uint32_t dense; /* so many are tried one by one; in the long form ten times as many */
 } drive_options;
 
-bool drive_is_soak(void);
 int drive_set_up(void **state);
 int drive_tear_down(void **state);
 /* From a test's function. Prints a summary; the variable MPROC_CRASH_ONLY names what is to run,

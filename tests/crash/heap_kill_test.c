@@ -11,6 +11,7 @@
 
 #include <mproc/mproc.h>
 
+#include "../unit/family_support.h"
 #include "family/family.h"
 #include "family/heap.h"
 
@@ -27,12 +28,6 @@ typedef struct order {
     slot_id receiver; /* somebody to give blocks to, who dies with it */
     unsigned seed;
 } order;
-
-static unsigned next_random(unsigned *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
-}
 
 static size_t random_size(unsigned *seed)
 {
@@ -186,12 +181,6 @@ static void after_all_the_kills_the_heap_is_one_piece(void **state)
     assert_int_equal(heap_used(), 0);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
@@ -199,5 +188,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_kill_at_any_instant_leaves_nothing_in_the_heap),
         cmocka_unit_test(after_all_the_kills_the_heap_is_one_piece),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <mproc/mproc.h>
 
+#include "../unit/family_support.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "pool_inside.h"
@@ -48,12 +49,6 @@ static void check(bool condition, uint32_t line)
     uint32_t none = 0;
     if (!condition)
         atomic_compare_exchange_strong(&wrong, &none, line);
-}
-
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
 }
 
 /* ---- what the workers run ---- */
@@ -364,12 +359,6 @@ static void submit_all_kinds(void *argument)
 
 /* ---- the root ---- */
 
-static bool is_soak(void)
-{
-    const char *soak = getenv("MPROC_SOAK");
-    return soak && *soak == '1';
-}
-
 static void nap(uint32_t milliseconds)
 {
     static mproc_event never;
@@ -483,17 +472,11 @@ static void each_item_comes_to_one_end_through_a_storm_of_kills(void **state)
     assert_true(sum.kills > 0 && sum.crashed <= sum.kills);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_item_comes_to_one_end_through_a_storm_of_kills),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

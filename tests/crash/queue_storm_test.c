@@ -6,13 +6,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <mproc/mproc.h>
 
+#include "../unit/family_support.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/object.h"
@@ -54,12 +54,6 @@ typedef struct order {
     arena_ref board;
     uint32_t who, seed;
 } order;
-
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
-}
 
 static void check(bool condition, uint32_t line)
 {
@@ -285,12 +279,6 @@ static void join(uint32_t who)
     mproc_process_free(workers[who]);
 }
 
-static bool is_soak(void)
-{
-    const char *soak = getenv("MPROC_SOAK");
-    return soak && *soak == '1';
-}
-
 typedef struct totals {
     uint64_t kills, sent, uncertain, lost, most_lost;
 } totals;
@@ -429,17 +417,11 @@ static void each_message_arrives_once_through_a_storm_of_kills(void **state)
                   (unsigned long long)sum.most_lost);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_message_arrives_once_through_a_storm_of_kills),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <mproc/mproc.h>
 
+#include "../unit/family_support.h"
 #include "data/shared_memory.h"
 #include "family/family.h"
 #include "hash.h"
@@ -234,12 +235,6 @@ static bool run_case(int operation, int point, int second, bool *second_done)
     return done;
 }
 
-static bool is_soak(void)
-{
-    const char *soak = getenv("MPROC_SOAK");
-    return soak && *soak == '1';
-}
-
 /* The short form kills the sweep at every third point, at other ones after each kill. */
 static int kill_sweeps(int operation, int point)
 {
@@ -285,12 +280,6 @@ static void a_slot_tells_of_its_segments(void **state)
 }
 
 /* ---- a storm ---- */
-
-static unsigned next_random(unsigned *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
-}
 
 static bool is_sound(mproc_shared_memory *memory)
 {
@@ -356,12 +345,6 @@ static void killed_at_any_instant_nothing_is_left(void **state)
     }
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
@@ -370,5 +353,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_slot_tells_of_its_segments),
         cmocka_unit_test(killed_at_any_instant_nothing_is_left),
     };
-    return cmocka_run_group_tests_name("segment kills", tests, found, NULL);
+    return cmocka_run_group_tests_name("segment kills", tests, found_family, NULL);
 }

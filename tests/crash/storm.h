@@ -44,7 +44,6 @@ typedef struct storm_order {
     uint32_t seed;
 } storm_order;
 
-uint32_t storm_random(uint32_t *seed);
 int storm_work(void *args, size_t size); /* a worker's target: until `stop` */
 
 #endif

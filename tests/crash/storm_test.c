@@ -4,11 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "../unit/family_support.h"
 #include "family/family.h"
 #include "family/object.h"
 #include "storm.h"
@@ -29,12 +29,6 @@ static mproc_process *start(int who, uint32_t seed)
     assert_int_equal(mproc_process_create(&worker, &options), MPROC_OK);
     assert_int_equal(mproc_process_start(worker), MPROC_OK);
     return worker;
-}
-
-static bool is_soak(void)
-{
-    const char *soak = getenv("MPROC_SOAK");
-    return soak && *soak == '1';
 }
 
 static int count_kills(void)
@@ -69,14 +63,14 @@ static int rage(mproc_process *workers[WORKERS], int kills)
     int i;
     for (i = 0; i < kills && os_now() < end; i++) {
         const uint64_t rounds = rounds_of_all();
-        const uint32_t who = storm_random(&seed) % WORKERS;
-        const int64_t until = os_now() + storm_random(&seed) % 300 * 1000;
+        const uint32_t who = next_random(&seed) % WORKERS;
+        const int64_t until = os_now() + next_random(&seed) % 300 * 1000;
         while (os_now() < until)
             os_pause();
         assert_int_equal(mproc_process_kill(workers[who]), MPROC_OK);
         assert_int_equal(mproc_process_join(workers[who], PATIENCE_MS), MPROC_OK);
         mproc_process_free(workers[who]);
-        workers[who] = start((int)who, storm_random(&seed));
+        workers[who] = start((int)who, next_random(&seed));
         if (i % 16 == 0)
             expect_progress(rounds);
     }
@@ -156,17 +150,11 @@ static void a_storm_of_kills_leaves_nothing(void **state)
                   (unsigned long long)rounds);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_storm_of_kills_leaves_nothing),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

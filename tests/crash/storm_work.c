@@ -1,15 +1,11 @@
 #include "storm.h"
 
+#include "../unit/family_support.h"
+
 #include <signal.h>
 #include <string.h>
 
 static storm_board *board;
-
-uint32_t storm_random(uint32_t *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
-}
 
 static void check(bool condition, uint32_t line)
 {
@@ -38,8 +34,8 @@ static void work_inside(guarded *g, mproc_err err)
 
 static void use_lock(uint32_t *seed)
 {
-    const uint32_t which = storm_random(seed) % LOCKS;
-    const int patience = storm_random(seed) % 4 ? MPROC_FOREVER : (int)(storm_random(seed) % 2);
+    const uint32_t which = next_random(seed) % LOCKS;
+    const int patience = next_random(seed) % 4 ? MPROC_FOREVER : (int)(next_random(seed) % 2);
     mproc_err err = mproc_lock_acquire(board->lock[which], patience);
     if (err == MPROC_ETIMEDOUT && patience >= 0)
         return;
@@ -57,7 +53,7 @@ static void use_rlock(uint32_t *seed)
     work_inside(&board->by_rlock, err);
     if (err == MPROC_EOWNERDEAD)
         MUST(mproc_rlock_mark_consistent(board->rlock) == MPROC_OK);
-    if (storm_random(seed) % 2) {
+    if (next_random(seed) % 2) {
         MUST(mproc_rlock_acquire(board->rlock, 0) == MPROC_OK);
         MUST(mproc_rlock_release(board->rlock) == MPROC_OK);
     }
@@ -68,7 +64,7 @@ static void use_rlock(uint32_t *seed)
 static void use_semaphore(uint32_t *seed)
 {
     unsigned value = 0;
-    mproc_err err = mproc_semaphore_acquire(board->semaphore, (int)(storm_random(seed) % 4));
+    mproc_err err = mproc_semaphore_acquire(board->semaphore, (int)(next_random(seed) % 4));
     MUST(err == MPROC_OK || err == MPROC_ETIMEDOUT);
     err = mproc_semaphore_release(board->semaphore);
     MUST(err == MPROC_OK || err == MPROC_ERANGE);
@@ -77,13 +73,13 @@ static void use_semaphore(uint32_t *seed)
 
 static void wait_for_event(uint32_t *seed)
 {
-    mproc_err err = mproc_event_wait(board->event, (int)(storm_random(seed) % 3));
+    mproc_err err = mproc_event_wait(board->event, (int)(next_random(seed) % 3));
     MUST(err == MPROC_OK || err == MPROC_ETIMEDOUT);
 }
 
 static void use_event(uint32_t *seed)
 {
-    switch (storm_random(seed) % 3) {
+    switch (next_random(seed) % 3) {
     case 0:
         MUST(mproc_event_set(board->event) == MPROC_OK);
         break;
@@ -110,12 +106,12 @@ static void use_condition(uint32_t *seed)
     work_inside(&board->by_condition, err);
     if (err == MPROC_EOWNERDEAD)
         MUST(mproc_condition_mark_consistent(board->condition) == MPROC_OK);
-    const uint32_t what = storm_random(seed) % 3;
+    const uint32_t what = next_random(seed) % 3;
     if (what == 0)
-        MUST(mproc_condition_notify(board->condition, 1 + storm_random(seed) % 2) == MPROC_OK);
+        MUST(mproc_condition_notify(board->condition, 1 + next_random(seed) % 2) == MPROC_OK);
     else if (what == 1)
         MUST(mproc_condition_notify_all(board->condition) == MPROC_OK);
-    err = what == 2 ? mproc_condition_wait(board->condition, (int)(storm_random(seed) % 4)) : 0;
+    err = what == 2 ? mproc_condition_wait(board->condition, (int)(next_random(seed) % 4)) : 0;
     MUST(err == MPROC_OK || err == MPROC_ETIMEDOUT || err == MPROC_EOWNERDEAD);
     if (err == MPROC_EOWNERDEAD) {
         work_inside(&board->by_condition, err);
@@ -127,7 +123,7 @@ static void use_condition(uint32_t *seed)
 static void use_barrier(uint32_t *seed)
 {
     unsigned index = 0;
-    mproc_err err = mproc_barrier_wait(board->barrier, (int)(storm_random(seed) % 4), &index);
+    mproc_err err = mproc_barrier_wait(board->barrier, (int)(next_random(seed) % 4), &index);
     MUST(err == MPROC_OK || err == MPROC_ETIMEDOUT || err == MPROC_EBROKEN);
     MUST(err || index < PARTIES);
     if (err)
@@ -159,7 +155,7 @@ static void use_array(uint32_t *seed)
     for (int i = 1; i < ITEMS; i++)
         equal = equal && items[i] == items[0];
     MUST(equal || err == MPROC_EOWNERDEAD);
-    items[0] = storm_random(seed);
+    items[0] = next_random(seed);
     for (int i = 1; i < ITEMS; i++)
         items[i] = items[0];
     MUST(mproc_array_set_range(board->array, 0, ITEMS, items) == err);
@@ -172,10 +168,10 @@ static void use_text(uint32_t *seed)
 {
     char text[TEXT];
     size_t length = 0;
-    const size_t size = storm_random(seed) % (TEXT - 1) + 1;
-    memset(text, 'a' + (int)(storm_random(seed) % 26), size);
+    const size_t size = next_random(seed) % (TEXT - 1) + 1;
+    memset(text, 'a' + (int)(next_random(seed) % 26), size);
     text[size] = '\0';
-    if (storm_random(seed) % 2)
+    if (next_random(seed) % 2)
         MUST(mproc_string_set(board->text, text) == MPROC_OK);
     MUST(mproc_string_get(board->text, text, sizeof text, &length) == MPROC_OK);
     for (size_t i = 1; i < length; i++)
@@ -184,15 +180,15 @@ static void use_text(uint32_t *seed)
 
 static void make_and_end_value(uint32_t *seed, homes *mine)
 {
-    const uint32_t i = storm_random(seed) % HOMES;
+    const uint32_t i = next_random(seed) % HOMES;
     if (mproc_value_destroy(mine->value[i]) != MPROC_OK)
-        MUST(mproc_value_create(&mine->value[i], storm_random(seed) % 5000 + 1, NULL, NULL) ==
+        MUST(mproc_value_create(&mine->value[i], next_random(seed) % 5000 + 1, NULL, NULL) ==
              MPROC_OK);
 }
 
 static void make_and_end(uint32_t *seed, homes *mine)
 {
-    const uint32_t i = storm_random(seed) % HOMES;
+    const uint32_t i = next_random(seed) % HOMES;
     if (mproc_lock_destroy(mine->lock[i]) != MPROC_OK)
         MUST(mproc_lock_create(&mine->lock[i]) == MPROC_OK);
     else
@@ -201,8 +197,8 @@ static void make_and_end(uint32_t *seed, homes *mine)
 
 static void alloc_and_free(uint32_t *seed, homes *mine)
 {
-    const uint32_t i = storm_random(seed) % HOMES;
-    const size_t size = storm_random(seed) % 4 ? 200 : 200000;
+    const uint32_t i = next_random(seed) % HOMES;
+    const size_t size = next_random(seed) % 4 ? 200 : 200000;
     if (mproc_memory_free(mine->memory[i]) == MPROC_OK)
         return;
     MUST(mproc_memory_alloc(&mine->memory[i], size) == MPROC_OK);
@@ -212,8 +208,8 @@ static void alloc_and_free(uint32_t *seed, homes *mine)
 /* Whose lock that is may be dead, and the lock destroyed or made anew at any moment. */
 static void use_somebodys(uint32_t *seed)
 {
-    const homes *other = &board->of[storm_random(seed) % WORKERS];
-    mproc_lock lock = other->lock[storm_random(seed) % HOMES];
+    const homes *other = &board->of[next_random(seed) % WORKERS];
+    mproc_lock lock = other->lock[next_random(seed) % HOMES];
     mproc_err err = mproc_lock_acquire(lock, 0);
     if (err == MPROC_OK || err == MPROC_EOWNERDEAD)
         err = mproc_lock_release(lock);
@@ -222,7 +218,7 @@ static void use_somebodys(uint32_t *seed)
 
 static void work(uint32_t *seed, homes *mine)
 {
-    switch (storm_random(seed) % 14) {
+    switch (next_random(seed) % 14) {
     case 0:
     case 1:
         use_lock(seed);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/family_support.h"
 #include "drive.h"
 #include "tracer.h"
 
@@ -47,7 +48,7 @@ static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **s
 static void whatever_is_killed_at_an_instruction_is_recovered(void **state)
 {
     (void)state;
-    if (!tracer_can() || !drive_is_soak())
+    if (!tracer_can() || !is_soak())
         skip();
     each_step = true;
     drive_operations(&(drive_options){.dense = 200});

@@ -14,6 +14,7 @@
 #include "family/object.h"
 #include "family/park.h"
 #include "family/waiters.h"
+#include "family_support.h"
 
 static void an_address_is_in_the_arena_or_not(void **state)
 {
@@ -119,12 +120,6 @@ static void without_memory_there_is_an_error_and_later_a_pool(void **state)
     assert_int_equal(heap_used(), before);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
@@ -134,5 +129,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(tables_grow_to_their_size_and_no_further),
         cmocka_unit_test(without_memory_there_is_an_error_and_later_a_pool),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

@@ -43,15 +43,3 @@ size_t fill(size_t size, slot_id owner)
     }
     return count;
 }
-
-unsigned next_random(unsigned *seed)
-{
-    *seed = *seed * 1103515245u + 12345u;
-    return *seed >> 15 & 0xffff;
-}
-
-int found_family(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}

@@ -13,6 +13,7 @@
 
 #include "family/family.h"
 #include "family/heap.h"
+#include "family_support.h"
 
 slot_id somebody(void); /* a member that does nothing; end it with sweep_and_free */
 void sweep_and_free(slot_id member);
@@ -20,7 +21,5 @@ arena_ref alloc(size_t size, slot_id owner);
 uint64_t rounded(size_t size); /* what a block of that size takes */
 /* Allocates until nothing is left; how many there were. */
 size_t fill(size_t size, slot_id owner);
-unsigned next_random(unsigned *seed); /* 16 bits */
-int found_family(void **state);
 
 #endif

@@ -10,6 +10,7 @@
 #include "family/family.h"
 #include "family/gate.h"
 #include "family/holding.h"
+#include "family_support.h"
 
 static _Atomic int detached;
 
@@ -206,12 +207,6 @@ static void a_forked_child_keeps_what_it_was_given(void **state)
         assert_int_equal(holding_close(ids[i], NULL), MPROC_OK);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return family_enter();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,5 +218,5 @@ int main(void)
         cmocka_unit_test(threads_come_and_go_while_one_closes),
         cmocka_unit_test(a_forked_child_keeps_what_it_was_given),
     };
-    return cmocka_run_group_tests_name("unit holding", tests, set_up, NULL);
+    return cmocka_run_group_tests_name("unit holding", tests, found_family, NULL);
 }

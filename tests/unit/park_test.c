@@ -9,6 +9,7 @@
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/park.h"
+#include "family_support.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define PATIENCE (60000 * MILLISECOND)
@@ -356,12 +357,6 @@ static void a_sleeper_that_was_chosen_says_so_even_if_its_time_is_up(void **stat
     assert_true(chosen);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,5 +371,5 @@ int main(void)
         cmocka_unit_test(the_sweep_wakes_whom_a_dead_waker_had_in_mind),
         cmocka_unit_test(a_sleeper_that_was_chosen_says_so_even_if_its_time_is_up),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

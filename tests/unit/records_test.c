@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "family/family.h"
+#include "family_support.h"
 #include "pool/records.h"
 
 static slot_id somebody(void)
@@ -195,12 +196,6 @@ static void what_a_dead_one_had_not_given_yet_is_inherited(void **state)
     assert_int_equal(heap_used(), used);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,5 +207,5 @@ int main(void)
         cmocka_unit_test(what_a_dead_one_said_stays),
         cmocka_unit_test(what_a_dead_one_had_not_given_yet_is_inherited),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "family/family.h"
 #include "family/heap.h"
+#include "family_support.h"
 
 static slot_id claim(const char *name)
 {
@@ -310,12 +311,6 @@ static void threads_never_claim_the_same_slot(void **state)
     assert_int_equal(count_slots(), before);
 }
 
-static int found(void **state)
-{
-    (void)state;
-    return (int)family_enter();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,5 +326,5 @@ int main(void)
         cmocka_unit_test(either_the_child_enters_or_its_slot_is_taken_back),
         cmocka_unit_test(threads_never_claim_the_same_slot),
     };
-    return cmocka_run_group_tests(tests, found, NULL);
+    return cmocka_run_group_tests(tests, found_family, NULL);
 }
