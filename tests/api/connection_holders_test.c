@@ -1,33 +1,10 @@
 /* Who holds a connection: workers of pools, children that start while others make pipes, and nobody
  * when there are no handles left. */
-#include "support.h"
+#include "connection_support.h"
 
 #include <stdlib.h>
 
 enum { GOOD = 40, A_MOMENT = 10, CRASHES = 99, WORKERS = 2 };
-
-typedef struct ends {
-    mproc_connection a, b;
-} ends;
-
-static ends new_pipe(mproc_pipe_mode mode)
-{
-    ends it;
-    assert_int_equal(mproc_pipe(&it.a, &it.b, mode), MPROC_OK);
-    return it;
-}
-
-static void close_end(mproc_connection end)
-{
-    assert_int_equal(mproc_connection_close(end), MPROC_OK);
-}
-
-static void assert_ends(mproc_connection end)
-{
-    char byte;
-    size_t size;
-    assert_int_equal(mproc_connection_recv(end, &byte, 1, &size, SOON), MPROC_EEOF);
-}
 
 /* ---- workers ---- */
 

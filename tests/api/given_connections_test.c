@@ -1,28 +1,12 @@
 /* Connections that a child is given by its options, under every start method: it can use them, it
  * holds no others, and the end of a pipe comes with its last holder. */
-#include "support.h"
+#include "connection_support.h"
 
 #include <stdlib.h>
 
 enum { HUNDREDS = 300, GOOD = 40, A_MOMENT = 10, NOTHING_HELD = -1 };
 
-typedef struct ends {
-    mproc_connection a, b;
-} ends;
-
-static ends new_pipe(mproc_pipe_mode mode)
-{
-    ends it;
-    assert_int_equal(mproc_pipe(&it.a, &it.b, mode), MPROC_OK);
-    return it;
-}
-
-static void close_end(mproc_connection end)
-{
-    assert_int_equal(mproc_connection_close(end), MPROC_OK);
-}
-
-static void assert_receives(mproc_connection from, int expected)
+static void assert_receives_number(mproc_connection from, int expected)
 {
     int number = -1;
     size_t size = 0;
@@ -35,13 +19,6 @@ static void assert_receives(mproc_connection from, int expected)
 static void assert_is_open(mproc_connection end)
 {
     assert_int_equal(mproc_connection_poll(end, A_MOMENT), MPROC_ETIMEDOUT);
-}
-
-static void assert_ends(mproc_connection end)
-{
-    char byte;
-    size_t size;
-    assert_int_equal(mproc_connection_recv(end, &byte, 1, &size, SOON), MPROC_EEOF);
 }
 
 static mproc_process *start_given(mproc_target target, const void *args, size_t args_size,
@@ -81,7 +58,7 @@ static void a_child_uses_what_it_was_given(void **state)
     mproc_process *child = start_given(answer, &args, sizeof args, &it.b, 1);
     close_end(it.b);
     assert_int_equal(mproc_connection_send(it.a, &five, sizeof five, SOON), MPROC_OK);
-    assert_receives(it.a, 6);
+    assert_receives_number(it.a, 6);
     assert_int_equal(exit_code_of(child), GOOD);
     assert_ends(it.a);
     close_end(it.a);
@@ -116,7 +93,7 @@ static void a_child_holds_no_others(void **state)
     ends it = new_pipe(MPROC_DUPLEX);
     told args = {.one = it.b, .other = it.a, .number = 7};
     assert_int_equal(exit_code_of(start_given(use_one_of_two, &args, sizeof args, &it.b, 1)), GOOD);
-    assert_receives(it.a, 7);
+    assert_receives_number(it.a, 7);
     args.number = NOTHING_HELD;
     assert_int_equal(run_process(use_one_of_two, &args, sizeof args), GOOD);
     close_end(it.a);
@@ -130,7 +107,7 @@ static void the_same_one_may_be_listed_twice(void **state)
     const mproc_connection twice[] = {it.b, it.b};
     const told args = {.one = it.b, .other = it.a, .number = 8};
     assert_int_equal(exit_code_of(start_given(use_one_of_two, &args, sizeof args, twice, 2)), GOOD);
-    assert_receives(it.a, 8);
+    assert_receives_number(it.a, 8);
     close_end(it.b);
     assert_ends(it.a);
     close_end(it.a);
@@ -159,7 +136,7 @@ static void hundreds_are_given_in_their_order(void **state)
     for (int i = 0; i < HUNDREDS; i++)
         close_end(b[i]);
     for (int i = 0; i < HUNDREDS; i++)
-        assert_receives(a[i], HUNDREDS - 1 - i);
+        assert_receives_number(a[i], HUNDREDS - 1 - i);
     assert_int_equal(exit_code_of(child), GOOD);
     for (int i = 0; i < HUNDREDS; i++) {
         assert_ends(a[i]);
@@ -218,7 +195,7 @@ static void check_end(way_to_end way)
     start_siblings(late);
     close_end(data.b);
     close_end(control.a);
-    assert_receives(data.a, 9);
+    assert_receives_number(data.a, 9);
     assert_is_open(data.a);
     if (way == RETURNS)
         close_end(control.b); /* which is exact as well */
@@ -259,7 +236,7 @@ static void the_end_waits_for_the_last_of_several(void **state)
         control[i] = own.b;
         children[i] = start_given(hold_one, &args, sizeof args, given, 2);
         close_end(own.a);
-        assert_receives(data.a, i);
+        assert_receives_number(data.a, i);
     }
     close_end(data.b);
     for (int i = 0; i < HOLDERS; i++) {
@@ -284,7 +261,7 @@ static void a_daemon_holds_what_it_was_given(void **state)
                                                                  .connection_count = 2,
                                                                  .daemon = true});
     close_end(data.b);
-    assert_receives(data.a, 3);
+    assert_receives_number(data.a, 3);
     end_process(child);
     assert_ends(data.a);
     close_end(data.a);
@@ -343,7 +320,7 @@ static void a_child_hands_on_what_it_holds(void **state)
     mproc_process *child = start_given(hand_on, &args, sizeof args, given, 2);
     close_end(data.b);
     close_end(control.a);
-    assert_receives(data.a, 4);
+    assert_receives_number(data.a, 4);
     assert_is_open(data.a);
     close_end(control.b);
     assert_ends(data.a);
@@ -364,7 +341,7 @@ static void no_handle_is_left_behind(void **state)
         const told args = {.one = it.b, .other = it.a, .number = round};
         assert_int_equal(exit_code_of(start_given(use_one_of_two, &args, sizeof args, &it.b, 1)),
                          GOOD);
-        assert_receives(it.a, round);
+        assert_receives_number(it.a, round);
         close_end(it.a);
         close_end(it.b);
     }

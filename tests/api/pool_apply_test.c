@@ -51,22 +51,13 @@ static void a_reply_that_does_not_fit_tells_its_size(void **state)
     end_pool(pool);
 }
 
-static unsigned char *pattern(size_t size)
-{
-    unsigned char *bytes = malloc(size + 1);
-    assert_non_null(bytes);
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)(i * 7 + size);
-    return bytes;
-}
-
 static void inputs_and_replies_may_have_any_size(void **state)
 {
     (void)state;
     const size_t sizes[] = {0, 1, 63, 64, 65, 1000, 65536, 100001, (size_t)5 << 20};
     mproc_pool *pool = new_pool(2);
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        unsigned char *bytes = pattern(sizes[i]);
+        unsigned char *bytes = new_pattern(sizes[i], (unsigned)i);
         mproc_result *result = submit(pool, echo, bytes, sizes[i], NULL);
         const void *reply = NULL;
         size_t size = 99;
@@ -137,7 +128,7 @@ static void a_reply_may_be_cut_from_the_reply_buffer(void **state)
     const size_t sizes[] = {40, 100, 10000};
     mproc_pool *pool = new_pool(1);
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        unsigned char *bytes = pattern(sizes[i]);
+        unsigned char *bytes = new_pattern(sizes[i], (unsigned)i);
         mproc_result *result = submit(pool, keep_the_middle, bytes, sizes[i], NULL);
         const void *reply;
         size_t size;

@@ -87,6 +87,32 @@ void end_process(mproc_process *process)
     mproc_process_free(process);
 }
 
+/* ---- bytes that tell where they belong ---- */
+
+static unsigned char byte_of_pattern(size_t place, unsigned seed)
+{
+    return (unsigned char)((place * 31 + seed) >> (place % 3));
+}
+
+unsigned char *new_pattern(size_t size, unsigned seed)
+{
+    unsigned char *bytes = malloc(size + 1);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = byte_of_pattern(i, seed);
+    return bytes;
+}
+
+bool is_pattern(const void *bytes, size_t size, unsigned seed)
+{
+    const unsigned char *its = bytes;
+    for (size_t i = 0; i < size; i++) {
+        if (its[i] != byte_of_pattern(i, seed))
+            return false;
+    }
+    return true;
+}
+
 /* ---- notes ---- */
 
 note new_note(const char *name)

@@ -41,6 +41,11 @@ int run_process(mproc_target target, const void *args, size_t args_size);
 /* Kills, waits and frees. */
 void end_process(mproc_process *process);
 
+/* ---- bytes that tell where they belong ---- */
+
+unsigned char *new_pattern(size_t size, unsigned seed); /* to be freed; asserts */
+bool is_pattern(const void *bytes, size_t size, unsigned seed);
+
 /* ---- notes ---- */
 
 typedef struct note {
