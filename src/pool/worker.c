@@ -218,13 +218,24 @@ static bool look_at_own_range(void)
     return false;
 }
 
+static bool has_successor(uint64_t word, uint32_t place)
+{
+    return job_after(me.shared, word, &place);
+}
+
+/* In their order: tasks are appended to the last job only, so when that was looked at and is not the
+ * last one any more, what was appended meanwhile comes before the next job. */
 static bool look_at_jobs(void)
 {
     uint64_t word = 0;
     uint32_t place = 0;
     bool any = look_at_own_range();
-    while (!me.has_enough && (word = job_after(me.shared, word, &place)))
+    while (!me.has_enough && (word = job_after(me.shared, word, &place))) {
+        const bool was_last = !has_successor(word, place);
         any |= look_at_job(word);
+        if (was_last && has_successor(word, place))
+            any |= look_at_job(word);
+    }
     return any;
 }
 

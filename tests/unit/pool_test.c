@@ -178,6 +178,59 @@ static void who_has_found_something_is_not_rung_in_anothers_stead(void **state)
     end(pool);
 }
 
+/* Looks at the last job, in which there is nothing to do, and stops before it looks for the next. */
+static void stop_after_look(void)
+{
+    const pool_shared *shared = arena_at(common->pool);
+    const pool_worker *own = common->pool ? &shared->workers[0] : NULL;
+    static bool has_looked;
+    if (!own || atomic_load(&common->held[0]))
+        return;
+    const bool looks = atomic_load(&own->busy) != 0;
+    if (has_looked && !looks) {
+        tell(&common->held[0], 1);
+        await(&common->released[0], 1);
+    }
+    has_looked = looks;
+}
+
+static int begin_to_stop_after_look(void *args, size_t size)
+{
+    find_board(args, size);
+    killpoint_reached = stop_after_look;
+    return 0;
+}
+
+/* Replies what it is in the order of those that have begun. */
+static int take_number(mproc_task *task)
+{
+    const uint32_t number = atomic_fetch_add(&common->began, 1);
+    return mproc_task_reply(task, &number, sizeof number);
+}
+
+static void a_task_begins_before_a_map_that_was_submitted_after_it(void **state)
+{
+    (void)state;
+    mproc_pool *pool = create(1, begin_to_stop_after_look);
+    finish(apply(pool, do_nothing)); /* there is a lane to look at */
+    common->pool = pool->shared_ref;
+    job_ring_all(pool->shared);
+    assert_true(await(&common->held[0], 1));
+    mproc_result *map = NULL, *task = apply(pool, take_number);
+    uint32_t number = 7, item = 7;
+    assert_int_equal(mproc_pool_map_async(pool, take_number, &item, sizeof item, 1, &number,
+                                          sizeof number, NULL, NULL, &map),
+                     MPROC_OK);
+    tell(&common->released[0], 1);
+    const void *reply = NULL;
+    assert_int_equal(mproc_result_get(task, SOON, &reply, NULL), MPROC_OK);
+    assert_int_equal(*(const uint32_t *)reply, 0);
+    mproc_result_free(task);
+    finish(map);
+    assert_int_equal(number, 1);
+    end(pool);
+}
+
 /* ---- what a dead worker leaves ---- */
 
 /* It had read a job's word, was paused until the job was gone, and could still say that it looks
@@ -367,6 +420,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_closed_pool_ends_although_nobody_waits_for_its_last_task),
         cmocka_unit_test(who_has_found_something_is_not_rung_in_anothers_stead),
+        cmocka_unit_test(a_task_begins_before_a_map_that_was_submitted_after_it),
         cmocka_unit_test(a_worker_dies_beside_a_job_that_is_gone),
         cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
         cmocka_unit_test(what_a_task_was_given_is_freed_when_the_pool_is_terminated),
