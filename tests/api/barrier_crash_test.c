@@ -211,8 +211,6 @@ static void a_member_that_exits_without_returning_breaks_the_barrier(void **stat
     close_court();
 }
 
-#define MARK "MPROC_TEST_MARK"
-
 /* A first process, whose end nobody watches: it passes together with its children and computes. */
 static int be_first(int argc, char **argv)
 {
@@ -232,20 +230,9 @@ static int be_first(int argc, char **argv)
     if (mproc_barrier_wait(the->barrier, SOON, NULL) || !await_waiting(the->barrier, 2))
         return 3;
     const note answer = note_at(argv[0]);
-    leave_number(&answer, host_count_marked(getenv(MARK)));
+    leave_number(&answer, host_count_marked(getenv("MPROC_TEST_MARK")));
     host_wait_forever();
     return 0;
-}
-
-static bool await_end_of_all(const char *mark)
-{
-    const int64_t deadline = host_now() + SOON;
-    while (host_count_marked(mark) != 0) {
-        if (host_now() > deadline)
-            return false;
-        host_nap(10);
-    }
-    return true;
 }
 
 static void waiters_notice_the_death_of_the_first_process(void **state)
@@ -255,16 +242,14 @@ static void waiters_notice_the_death_of_the_first_process(void **state)
     snprintf(mark, sizeof mark, "barrier-%lld", host_pid());
     if (host_is_windows || host_count_marked(mark) < 0)
         skip(); /* nobody can tell when they have ended */
-    host_set_variable(MARK, mark);
     note answer = new_note("answer");
     const char *const arguments[] = {answer.path, NULL};
-    host_program first = start_role("be_first", arguments, NULL);
-    host_set_variable(MARK, NULL);
+    host_program first = start_marked_role(mark, "be_first", arguments);
     assert_true(await_number(&answer) >= 3);
     host_kill(first.pid);
     int code;
     assert_true(host_wait(&first, SOON, &code));
-    assert_true(await_end_of_all(mark));
+    assert_true(await_end_of_marked(mark));
 }
 
 int main(int argc, char **argv)

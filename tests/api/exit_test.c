@@ -200,14 +200,8 @@ static int print_in_child(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    mproc_process *process;
-    int code = -1;
     printf("<");
-    if (mproc_process_create(&process, &(mproc_process_options){.target = print_and_exit}) ||
-        mproc_process_start(process) || mproc_process_join(process, SOON) ||
-        mproc_process_exitcode(process, &code))
-        return 1;
-    mproc_process_free(process);
+    const int code = try_process(&(mproc_process_options){.target = print_and_exit});
     printf(">");
     return code;
 }

@@ -133,8 +133,6 @@ static void a_killed_waiter_takes_nothing_with_it(void **state)
 
 /* ---- a family whose first process is dead ---- */
 
-#define MARK "MPROC_TEST_MARK"
-
 /* Starts a holder and two who will wait, and tells the holder's pid. */
 int be_first(int argc, char **argv)
 {
@@ -164,22 +162,16 @@ static void kill_first_and_holder_after(const char *nap)
     snprintf(mark, sizeof mark, "lock-%d-%lld", (int)tested, host_pid());
     if (host_is_windows || host_count_marked(mark) < 0)
         skip(); /* nobody can tell when they have ended */
-    host_set_variable(MARK, mark);
     note answer = new_note("answer");
     const char *const arguments[] = {answer.path, tested == PLAIN ? "0" : "1", nap, NULL};
-    host_program first = start_role("be_first", arguments, NULL);
-    host_set_variable(MARK, NULL);
+    host_program first = start_marked_role(mark, "be_first", arguments);
     const long long holder = await_number(&answer);
     assert_true(holder > 0);
     host_kill(first.pid);
     int code;
     assert_true(host_wait(&first, SOON, &code));
     host_kill(holder);
-    const int64_t deadline = host_now() + SOON;
-    while (host_count_marked(mark) != 0) {
-        assert_true(host_now() < deadline);
-        host_nap(10);
-    }
+    assert_true(await_end_of_marked(mark));
 }
 
 static void waiters_prove_a_death_themselves_when_nobody_else_can(void **state)

@@ -1,4 +1,4 @@
-/* Locks: what they alone do. The rest is in lock_cases.c. */
+/* Locks: what they alone do. The rest is in lock_cases.h. */
 #include "lock_cases.h"
 
 static int release_it(void *args, size_t size)

@@ -22,15 +22,8 @@ static int log_in_child(void *args, size_t size)
 
 static int run_child(mproc_target target, const void *args, size_t size, const char *name)
 {
-    int code = -1;
-    mproc_process *process;
-    const mproc_process_options options = {
-        .target = target, .args = args, .args_size = size, .name = name};
-    if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
-        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
-        return -1;
-    mproc_process_free(process);
-    return code;
+    return try_process(
+        &(mproc_process_options){.target = target, .args = args, .args_size = size, .name = name});
 }
 
 /* "-" leaves the level as it is. */

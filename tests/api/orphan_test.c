@@ -102,9 +102,7 @@ static void no_member_outlives_a_killed_parent(void **state)
     note prefix = new_note("family");
     const char *const arguments[] = {prefix.path, NULL};
     name_notes(&it, prefix.path);
-    host_set_variable("MPROC_TEST_MARK", prefix.path);
-    host_program program = start_role("found_family", arguments, NULL);
-    host_set_variable("MPROC_TEST_MARK", NULL);
+    host_program program = start_marked_role(prefix.path, "found_family", arguments);
     for (int i = 0; i < ALL; i++) {
         pids[i] = await_number(i < 2 * DAEMONS ? &it.born[i] : &it.busy[i - 2 * DAEMONS]);
         if (pids[i] <= 0)
@@ -158,9 +156,7 @@ static void parent_killed_while_it_starts_leaves_no_child(void **state)
         int code;
         note ready = new_note("ready");
         const char *const arguments[] = {ready.path, NULL};
-        host_set_variable("MPROC_TEST_MARK", ready.path);
-        host_program program = start_role("start_for_ever", arguments, NULL);
-        host_set_variable("MPROC_TEST_MARK", NULL);
+        host_program program = start_marked_role(ready.path, "start_for_ever", arguments);
         bool came = await_note(&ready, NULL, 0);
         drop_note(&ready);
         host_nap(i % 10);

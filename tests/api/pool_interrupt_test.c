@@ -74,9 +74,7 @@ static void a_program_ended_by_it_leaves_no_process(void **state)
     int code = -1;
     note ready = new_note("interrupt");
     const char *const arguments[] = {ready.path, NULL};
-    host_set_variable("MPROC_TEST_MARK", ready.path);
-    host_program program = start_role("work_for_ever", arguments, NULL);
-    host_set_variable("MPROC_TEST_MARK", NULL);
+    host_program program = start_marked_role(ready.path, "work_for_ever", arguments);
     const bool is_ready = await_number(&ready) == program.pid;
     if (!is_ready)
         host_kill(program.pid);
@@ -90,10 +88,7 @@ static void a_program_ended_by_it_leaves_no_process(void **state)
         assert_true(code == 0 || code == CONTROL_C_EXIT);
     else
         assert_int_equal(code, 128 + SIGINT);
-    const int64_t end = host_now() + SOON;
-    while (host_count_marked(ready.path) > 0 && host_now() < end)
-        host_nap(1);
-    assert_true(host_count_marked(ready.path) <= 0);
+    assert_true(await_end_of_marked(ready.path));
 }
 
 /* ---- programs that know ---- */

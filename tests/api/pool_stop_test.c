@@ -282,10 +282,7 @@ static void a_program_that_forgets_its_pool_ends_with_all_workers(void **state)
     const run_result *ran = run_role("forget_the_pool", NULL, NULL);
     host_set_variable("MPROC_TEST_MARK", NULL);
     assert_int_equal(ran->code, 42);
-    const int64_t end = host_now() + SOON;
-    while (host_count_marked(mark) > 0 && host_now() < end)
-        host_nap(5);
-    assert_true(host_count_marked(mark) <= 0);
+    assert_true(await_end_of_marked(mark));
 }
 
 static const role roles[] = {{"create_without_handles", create_without_handles},

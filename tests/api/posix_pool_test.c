@@ -70,10 +70,7 @@ static int code_after_interrupt(const char *handle)
     assert_true(leader > 1);
     assert_int_equal(kill((pid_t)-leader, SIGINT), 0);
     assert_true(host_wait(&program, SOON, &code));
-    const int64_t end = host_now() + SOON;
-    while (host_count_marked(place.path) > 0 && host_now() < end)
-        host_nap(2);
-    assert_true(host_count_marked(place.path) <= 0);
+    assert_true(await_end_of_marked(place.path));
     drop_note(&place);
     return code;
 }

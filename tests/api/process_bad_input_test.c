@@ -213,15 +213,8 @@ static int start_from_plugin(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    mproc_process *process;
-    int code = -1;
-    const mproc_process_options options = {.target =
-                                               (mproc_target)host_load(plugin(), "plugin_answer")};
-    if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
-        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
-        return 1;
-    mproc_process_free(process);
-    return code;
+    return try_process(
+        &(mproc_process_options){.target = (mproc_target)host_load(plugin(), "plugin_answer")});
 }
 
 static void target_in_a_library_that_both_load_runs(void **state)

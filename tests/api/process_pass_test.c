@@ -200,17 +200,10 @@ static int share_input(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    mproc_process *process;
-    int code = -1;
-    const mproc_process_options options = {.target = read_input};
-    int first = getchar(); /* reads ahead */
-    if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
-        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
+    const int first = getchar(); /* reads ahead */
+    if (try_process(&(mproc_process_options){.target = read_input}))
         return 10;
-    mproc_process_free(process);
-    if (first != 'a' || getchar() != 'b' || code)
-        return 11;
-    return 0;
+    return first == 'a' && getchar() == 'b' ? 0 : 11;
 }
 
 static void input_of_a_child_is_empty(void **state)

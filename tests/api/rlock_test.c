@@ -1,4 +1,4 @@
-/* Recursive locks: what they alone do. The rest is in lock_cases.c. */
+/* Recursive locks: what they alone do. The rest is in lock_cases.h. */
 #include "lock_cases.h"
 
 static int find_it_held(void *args, size_t size)

@@ -38,15 +38,9 @@ static void init_refuses_bad_numbers(void **state)
 
 static int run_one(void)
 {
-    int code = 7;
-    mproc_process *process;
-    const mproc_process_options options = {
-        .target = return_code, .args = &code, .args_size = sizeof code};
-    if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
-        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
-        return 1;
-    mproc_process_free(process);
-    return code;
+    const int code = 7;
+    return try_process(
+        &(mproc_process_options){.target = return_code, .args = &code, .args_size = sizeof code});
 }
 
 static int init_late(int argc, char **argv)
@@ -178,15 +172,9 @@ static int log_in_child(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    int code = 1;
-    mproc_process *process;
-    if (mproc_log_to_stderr(MPROC_LOG_DEBUG) ||
-        mproc_process_create(&process, &(mproc_process_options){.target = start_another}) ||
-        mproc_process_start(process) || mproc_process_join(process, SOON) ||
-        mproc_process_exitcode(process, &code))
-        return 1;
-    mproc_process_free(process);
-    return code;
+    return mproc_log_to_stderr(MPROC_LOG_DEBUG)
+               ? 1
+               : try_process(&(mproc_process_options){.target = start_another});
 }
 
 static void children_log_as_their_parent(void **state)

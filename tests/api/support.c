@@ -87,6 +87,17 @@ void end_process(mproc_process *process)
     mproc_process_free(process);
 }
 
+int try_process(const mproc_process_options *options)
+{
+    mproc_process *process;
+    int code = -1;
+    if (mproc_process_create(&process, options) || mproc_process_start(process) ||
+        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
+        return -1;
+    mproc_process_free(process);
+    return code;
+}
+
 /* ---- bytes that tell where they belong ---- */
 
 static unsigned char byte_of_pattern(size_t place, unsigned seed)
@@ -255,6 +266,25 @@ host_program start_role(const char *name, const char *const *arguments, const ch
     host_program program = {0};
     assert_true(host_start(&program, &(host_command){.arguments = all, .output = output}));
     return program;
+}
+
+host_program start_marked_role(const char *mark, const char *name, const char *const *arguments)
+{
+    host_set_variable("MPROC_TEST_MARK", mark);
+    host_program program = start_role(name, arguments, NULL);
+    host_set_variable("MPROC_TEST_MARK", NULL);
+    return program;
+}
+
+bool await_end_of_marked(const char *mark)
+{
+    const int64_t end = host_now() + SOON;
+    while (host_count_marked(mark) > 0) {
+        if (host_now() > end)
+            return false;
+        host_nap(5);
+    }
+    return true;
 }
 
 bool copy_file(const char *from, const char *to)

@@ -41,6 +41,9 @@ int run_process(mproc_target target, const void *args, size_t args_size);
 /* Kills, waits and frees. */
 void end_process(mproc_process *process);
 
+/* For roles and children, without an assertion: its exit code, or -1 when something else fails. */
+int try_process(const mproc_process_options *options);
+
 /* ---- bytes that tell where they belong ---- */
 
 unsigned char *new_pattern(size_t size, unsigned seed); /* to be freed; asserts */
@@ -80,10 +83,13 @@ typedef struct run_result {
     char output[OUTPUT_SIZE];
 } run_result;
 
-/* Both assert that it starts. The result is static: until the next call. */
+/* These assert that it starts. The result is static: until the next call. */
 const run_result *run_role(const char *name, const char *argument, const char *other);
 const run_result *run_command(const host_command *command);
 host_program start_role(const char *name, const char *const *arguments, const char *output);
+/* So that it and its descendants can be counted, as host.h says. */
+host_program start_marked_role(const char *mark, const char *name, const char *const *arguments);
+bool await_end_of_marked(const char *mark); /* where nobody can tell, at once */
 void read_file(const char *path, char *text, size_t capacity);
 bool copy_file(const char *from, const char *to);
 

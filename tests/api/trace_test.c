@@ -9,17 +9,11 @@ static int start_child(void *args, size_t size)
 {
     (void)args;
     (void)size;
-    int code = -1, given = 3;
-    mproc_process *process;
-    const mproc_process_options options = {.target = return_code,
-                                           .args = &given,
-                                           .args_size = sizeof given,
-                                           .name = "grand\"child\" \xc3\xa9\n\xff"};
-    if (mproc_process_create(&process, &options) || mproc_process_start(process) ||
-        mproc_process_join(process, SOON) || mproc_process_exitcode(process, &code))
-        return 1;
-    mproc_process_free(process);
-    return code;
+    const int given = 3;
+    return try_process(&(mproc_process_options){.target = return_code,
+                                                .args = &given,
+                                                .args_size = sizeof given,
+                                                .name = "grand\"child\" \xc3\xa9\n\xff"});
 }
 
 static int run_tree(int argc, char **argv)
