@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "../unit/family_support.h"
 #include "family/object.h"
 #include "family/park.h"
 #include "host.h"
@@ -37,12 +38,6 @@ static subject subject_at(uint32_t index)
     subject found = {.index = index};
     found.operation = operation_at(index, &found.noun, &found.kind);
     return found;
-}
-
-bool drive_is_soak(void)
-{
-    const char *soak = getenv("MPROC_SOAK");
-    return soak && *soak == '1';
 }
 
 /* ---- the victim, and the one who joins it ---- */
@@ -329,13 +324,13 @@ typedef struct totals {
 /* Where a process takes a tenth of a second to start, the ordinary form is a sample. */
 static bool is_sample(void)
 {
-    return !drive_is_soak() && !os_can_start(MPROC_FORK);
+    return !is_soak() && !os_can_start(MPROC_FORK);
 }
 
 /* Long operations go over many alike: behind the first ones ever fewer are tried. */
 static uint32_t next_point(uint32_t point, uint32_t step, const drive_options *options)
 {
-    const uint32_t dense = drive_is_soak() ? 10 * options->dense : options->dense;
+    const uint32_t dense = is_soak() ? 10 * options->dense : options->dense;
     if (is_sample())
         return point + step + point / 2;
     return point + (point < dense ? step : step + point / 8);
@@ -345,7 +340,7 @@ static void drive_recovery(const subject *of, uint32_t point, totals *sum,
                            const drive_options *options)
 {
     static uint32_t cases;
-    const uint32_t every = drive_is_soak() ? 1 : is_sample() ? 8 : options->every;
+    const uint32_t every = is_soak() ? 1 : is_sample() ? 8 : options->every;
     for (uint32_t second = cases++ % every;; second = next_point(second, every, options)) {
         scene_context("%s: %s, killed at point %u, its recovery at %u", of->noun,
                       of->operation->name, point, second);
@@ -359,7 +354,7 @@ static void drive_recovery(const subject *of, uint32_t point, totals *sum,
 static bool is_worth_recovery(const subject *of, uint32_t point)
 {
     const uint32_t first = 16, part = is_sample() ? 8 : 4;
-    return drive_is_soak() || (point < first && !is_sample()) || point % part == of->index % part;
+    return is_soak() || (point < first && !is_sample()) || point % part == of->index % part;
 }
 
 /* Where others are at work at the same time, the same point may come sooner or later. */
