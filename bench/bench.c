@@ -7,6 +7,7 @@
 
 #define MOST_ROUNDS 100
 #define LEAST_ROUNDS 5
+#define MOST_SAMPLES 101
 #define SECONDS_PER_ROW 3.0
 #define TOLERABLE 0.1 /* processors that others keep busy */
 
@@ -23,6 +24,12 @@ void bench_check(bool good, const char *what)
         return;
     fprintf(stderr, "bench: failed: %s\n", what);
     exit(EXIT_FAILURE);
+}
+
+void bench_ok(mproc_err err)
+{
+    if (err)
+        bench_check(false, mproc_strerror(err));
 }
 
 /* ---- a peer's side ---- */
@@ -53,6 +60,20 @@ void bench_play_role(int argc, char **argv, const struct bench_role *roles)
         }
     }
     bench_check(false, argv[2]);
+}
+
+double bench_start_and_join(mproc_target target, mproc_start_method method, int count)
+{
+    const mproc_process_options options = {.target = target, .method = method};
+    double begin = raw_now();
+    for (int i = 0; i < count; i++) {
+        mproc_process *process;
+        bench_ok(mproc_process_create(&process, &options));
+        bench_ok(mproc_process_start(process));
+        bench_ok(mproc_process_join(process, MPROC_FOREVER));
+        mproc_process_free(process);
+    }
+    return (raw_now() - begin) / count;
 }
 
 /* ---- the other side ---- */
@@ -94,6 +115,49 @@ double bench_median(double *values, size_t count)
 {
     qsort(values, count, sizeof *values, ascending);
     return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+bool bench_ask_often(const char *role, double argument, size_t rounds, double medians[2])
+{
+    double first[MOST_SAMPLES], second[MOST_SAMPLES], figures[2];
+    bench_check(rounds <= MOST_SAMPLES, "room for the samples");
+    bench_peer *peer = bench_peer_open(role, argument);
+    bool alive = bench_peer_ask(peer, figures); /* to warm up */
+    for (size_t i = 0; alive && i < rounds; i++) {
+        alive = bench_peer_ask(peer, figures);
+        first[i] = figures[0];
+        second[i] = figures[1];
+    }
+    bench_peer_close(peer);
+    if (!alive) {
+        bench_missing(role, "its process failed");
+        return false;
+    }
+    medians[0] = bench_median(first, rounds);
+    medians[1] = bench_median(second, rounds);
+    return true;
+}
+
+bool bench_watch(const char *what, struct bench_side whom, double settling, double seconds,
+                 struct bench_activity *seen)
+{
+    double figures[2], switches[2] = {0}, used[2] = {0};
+    bench_peer *peer = bench_peer_open(whom.role, whom.argument);
+    bool alive = bench_peer_ask(peer, figures);
+    if (alive) {
+        const long long root = (long long)figures[0];
+        raw_sleep(settling);
+        raw_family_activity(root, &switches[0], &used[0]);
+        raw_sleep(seconds);
+        raw_family_activity(root, &switches[1], &used[1]);
+    }
+    bench_peer_close(peer);
+    if (!alive)
+        bench_missing(what, "its process failed");
+    seen->switches_before = switches[0];
+    seen->switches = (switches[1] - switches[0]) / seconds;
+    seen->seconds = (used[1] - used[0]) / seconds;
+    return alive;
 }
 
 /* ---- the table ---- */
@@ -148,6 +212,12 @@ void bench_compare(const struct bench_comparison *row)
     printf("%-56s %14.1f %14.1f %8.2f", row->what, mine / row->unit, other / row->unit, ratio);
     print_verdict(ratio, row->kind, row->bar);
     fflush(stdout);
+}
+
+void bench_compare_all(const struct bench_comparison *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bench_compare(&rows[i]);
 }
 
 void bench_figure(const char *what, double figure, const char *unit, enum bench_bar kind,

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <mproc/mproc.h>
+
 /* What a peer does. `prepare` is not measured; `sample` measures by itself and writes up to two
  * figures; `finish` ends what `prepare` began. */
 struct bench_role {
@@ -25,6 +27,10 @@ bench_peer *bench_peer_open(const char *role, double argument);
 /* false: the peer has died. */
 bool bench_peer_ask(bench_peer *peer, double figures[2]);
 void bench_peer_close(bench_peer *peer);
+
+/* The medians of so many samples, after one to warm up. False: its process has failed, which the
+ * table tells. */
+bool bench_ask_often(const char *role, double argument, size_t rounds, double medians[2]);
 
 enum bench_bar { BENCH_NO_BAR, BENCH_AT_MOST, BENCH_AT_LEAST };
 
@@ -46,10 +52,21 @@ struct bench_comparison {
 
 void bench_title(const char *title, const char *unit);
 void bench_compare(const struct bench_comparison *comparison);
+void bench_compare_all(const struct bench_comparison *rows, size_t count);
 /* A single figure. */
 void bench_figure(const char *what, double figure, const char *unit, enum bench_bar kind,
                   double bar);
 void bench_missing(const char *what, const char *why);
+
+/* What a peer's family does when it is left alone, watched from here, so that watching does not
+ * count. The peer's figure is the pid that they descend from. */
+struct bench_activity {
+    double switches_before;   /* until it had settled */
+    double switches, seconds; /* of the processor: each second */
+};
+/* False: its process has failed, which the table tells. */
+bool bench_watch(const char *what, struct bench_side whom, double settling, double seconds,
+                 struct bench_activity *seen);
 
 /* How many bars were missed, in words, too. */
 int bench_summary(void);
@@ -58,5 +75,9 @@ double bench_median(double *values, size_t count); /* sorts them */
 
 /* Ends the peer with a message, when `good` does not hold. */
 void bench_check(bool good, const char *what);
+void bench_ok(mproc_err err); /* likewise */
+
+/* Seconds that it takes to start a process and to join it. */
+double bench_start_and_join(mproc_target target, mproc_start_method method, int count);
 
 #endif

@@ -23,7 +23,7 @@ static uint64_t *results;
 static void start_pool(void)
 {
     mproc_err err = mproc_pool_create(&pool, &(mproc_pool_options){.workers = 2});
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
 }
 
 static void end_pool(void)
@@ -72,7 +72,7 @@ static void shared_prepare(double count)
     mproc_err err = family_enter();
     if (err == MPROC_OK)
         err = heap_alloc((size_t)count * sizeof *checked, family.self, &ref);
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     checked = arena_at(ref);
     fill_checked((size_t)count);
     start_pool();
@@ -84,7 +84,7 @@ static void map_checked(double count, double figures[2])
     mproc_err err =
         mproc_pool_map(pool, check, checked, sizeof *checked, (size_t)count, NULL, 0, NULL);
     figures[0] = raw_now() - begin;
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
 }
 
 static void private_prepare(double count)
@@ -99,7 +99,7 @@ static void map_squared(double count, double figures[2])
     mproc_err err = mproc_pool_map(pool, square, squared, sizeof *squared, (size_t)count, results,
                                    sizeof *results, NULL);
     figures[0] = raw_now() - begin;
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     verify_squares((size_t)count);
 }
 
@@ -160,19 +160,9 @@ static const struct bench_comparison against_openmp[] = {
 static void report_scale(const char *what, const char *role, double count)
 {
     enum { ROUNDS = 7 };
-    double seconds[ROUNDS], figures[2];
-    bench_peer *peer = bench_peer_open(role, count);
-    bool alive = bench_peer_ask(peer, figures);
-    for (int i = 0; alive && i < ROUNDS; i++) {
-        alive = bench_peer_ask(peer, figures);
-        seconds[i] = figures[0];
-    }
-    bench_peer_close(peer);
-    if (alive)
-        bench_figure(what, bench_median(seconds, ROUNDS) / count * 1e9, "ns an item", BENCH_NO_BAR,
-                     0);
-    else
-        bench_missing(what, "its process failed");
+    double seconds[2];
+    if (bench_ask_often(role, count, ROUNDS, seconds))
+        bench_figure(what, seconds[0] / count * 1e9, "ns an item", BENCH_NO_BAR, 0);
 }
 
 static void report_python(void)

@@ -27,11 +27,6 @@ static struct {
 static mproc_connection connection;
 static unsigned char *bytes;
 
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
-
 /* ---- mproc's ---- */
 
 static bool pipe_send(const void *sent, size_t size)
@@ -101,22 +96,22 @@ static int child(void *args, size_t size)
 static void open_pipe(int work, double where)
 {
     mproc_connection other;
-    check(mproc_pipe(&connection, &other, MPROC_DUPLEX));
+    bench_ok(mproc_pipe(&connection, &other, MPROC_DUPLEX));
     struct call call = {.connection = other, .where = where, .work = work};
-    check(mproc_process_create(&process, &(mproc_process_options){.target = child,
-                                                                  .args = &call,
-                                                                  .args_size = sizeof call,
-                                                                  .connections = &other,
-                                                                  .connection_count = 1}));
-    check(mproc_process_start(process));
-    check(mproc_connection_close(other));
+    bench_ok(mproc_process_create(&process, &(mproc_process_options){.target = child,
+                                                                     .args = &call,
+                                                                     .args_size = sizeof call,
+                                                                     .connections = &other,
+                                                                     .connection_count = 1}));
+    bench_ok(mproc_process_start(process));
+    bench_ok(mproc_connection_close(other));
     begin(false, where, false);
 }
 
 static void close_pipe(void)
 {
-    check(mproc_connection_close(connection));
-    check(mproc_process_join(process, MPROC_FOREVER));
+    bench_ok(mproc_connection_close(connection));
+    bench_ok(mproc_process_join(process, MPROC_FOREVER));
     mproc_process_free(process);
 }
 

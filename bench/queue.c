@@ -18,13 +18,9 @@
 #define LOANS 10000
 #define NEW_LOANS 50
 #define QUEUES 10000
+#define ROUNDS 9 /* for a median */
 #define SETTLING 5.0
 #define WATCHED_SECONDS 10.0
-
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
 
 /* ---- streams ---- */
 
@@ -94,7 +90,7 @@ static mproc_queue queue;
 static void open_queue(double argument)
 {
     (void)argument;
-    check(mproc_queue_create(&queue, NULL));
+    bench_ok(mproc_queue_create(&queue, NULL));
 }
 
 static void open_put_and_get(double size)
@@ -108,8 +104,8 @@ static void sample_put_and_get(double size, double figures[2])
     double begin = raw_now();
     for (int i = 0; i < LARGE_COUNT; i++) {
         from[0] = (unsigned char)i;
-        check(mproc_queue_put(queue, from, (size_t)size, 0));
-        check(mproc_queue_get(queue, to, (size_t)size, NULL, 0));
+        bench_ok(mproc_queue_put(queue, from, (size_t)size, 0));
+        bench_ok(mproc_queue_get(queue, to, (size_t)size, NULL, 0));
         bench_check(to[0] == (unsigned char)i, "what was put");
     }
     figures[0] = (raw_now() - begin) / LARGE_COUNT;
@@ -167,14 +163,14 @@ static mproc_loan loan;
 static void open_loan(double size)
 {
     open_queue(size);
-    check(mproc_queue_reserve(queue, (size_t)size, &loan));
+    bench_ok(mproc_queue_reserve(queue, (size_t)size, &loan));
 }
 
 static void send_and_receive(int number)
 {
     *(int *)loan.data = number;
-    check(mproc_queue_commit(queue, &loan, 0));
-    check(mproc_queue_get_loan(queue, &loan, 0));
+    bench_ok(mproc_queue_commit(queue, &loan, 0));
+    bench_ok(mproc_queue_get_loan(queue, &loan, 0));
     bench_check(*(int *)loan.data == number, "what was sent");
 }
 
@@ -191,7 +187,7 @@ static void sample_new_loan(double size, double figures[2])
 {
     double begin = raw_now();
     for (int i = 0; i < NEW_LOANS; i++) {
-        check(mproc_queue_reserve(queue, (size_t)size, &loan));
+        bench_ok(mproc_queue_reserve(queue, (size_t)size, &loan));
         send_and_receive(i);
         mproc_loan_release(&loan);
     }
@@ -206,11 +202,11 @@ static void sample_many(double count, double figures[2])
     const uint64_t used = heap_used();
     double begin = raw_now();
     for (size_t i = 0; i < (size_t)count; i++)
-        check(mproc_queue_create(&many[i], NULL));
+        bench_ok(mproc_queue_create(&many[i], NULL));
     figures[0] = (raw_now() - begin) / count;
     figures[1] = (double)(heap_used() - used) / count;
     for (size_t i = 0; i < (size_t)count; i++)
-        check(mproc_queue_destroy(many[i]));
+        bench_ok(mproc_queue_destroy(many[i]));
     free(many);
 }
 
@@ -315,34 +311,6 @@ static const struct bench_comparison large_ones[] = {
      0},
 };
 
-static void compare_all(const struct bench_comparison *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        bench_compare(&rows[i]);
-}
-
-/* The medians of a few samples. False: the process has failed. */
-static bool ask(const char *role, double argument, double medians[2])
-{
-    enum { ROUNDS = 9 };
-    double first[ROUNDS], second[ROUNDS], figures[2];
-    bench_peer *peer = bench_peer_open(role, argument);
-    bool alive = bench_peer_ask(peer, figures); /* to warm up */
-    for (int i = 0; alive && i < ROUNDS; i++) {
-        alive = bench_peer_ask(peer, figures);
-        first[i] = figures[0];
-        second[i] = figures[1];
-    }
-    bench_peer_close(peer);
-    if (!alive) {
-        bench_missing(role, "its process failed");
-        return false;
-    }
-    medians[0] = bench_median(first, ROUNDS);
-    medians[1] = bench_median(second, ROUNDS);
-    return true;
-}
-
 static void report_python(void)
 {
     double python, ours[2];
@@ -355,41 +323,29 @@ static void report_python(void)
         return;
     }
     bench_figure("Python's Queue, 1 producer, 1 consumer", python * 1e9, "ns", BENCH_NO_BAR, 0);
-    if (ask("stream", FREE, ours))
+    if (bench_ask_often("stream", FREE, ROUNDS, ours))
         bench_figure("  to ours", python / ours[0], "times as long", BENCH_AT_LEAST, 80);
 }
 
 static void report_many(void)
 {
     double medians[2];
-    if (!ask("many", QUEUES, medians))
+    if (!bench_ask_often("many", QUEUES, ROUNDS, medians))
         return;
     bench_figure("10,000 queues: to make one", medians[0] * 1e9, "ns", BENCH_NO_BAR, 0);
     bench_figure("  memory of one, beside 5 cells of 64 bytes", medians[1], "bytes", BENCH_NO_BAR,
                  0);
 }
 
-/* Watched from here, so that watching does not count. */
 static void report_idle(void)
 {
-    double figures[2], switches[2] = {0}, seconds[2] = {0};
-    bench_peer *peer = bench_peer_open("idle-consumer", 0);
-    bool alive = bench_peer_ask(peer, figures);
-    if (alive) {
-        raw_sleep(SETTLING);
-        raw_family_activity((long long)figures[0], &switches[0], &seconds[0]);
-        raw_sleep(WATCHED_SECONDS);
-        raw_family_activity((long long)figures[0], &switches[1], &seconds[1]);
-    }
-    bench_peer_close(peer);
-    if (!alive) {
-        bench_missing("an idle consumer", "its process failed");
+    struct bench_activity seen;
+    if (!bench_watch("an idle consumer", (struct bench_side){"idle-consumer", 0}, SETTLING,
+                     WATCHED_SECONDS, &seen))
         return;
-    }
-    bench_figure("an idle consumer and its parent: wake-ups",
-                 (switches[1] - switches[0]) / WATCHED_SECONDS, "a second", BENCH_AT_MOST, 1);
-    bench_figure("  processor time", (seconds[1] - seconds[0]) / WATCHED_SECONDS * 1e6,
-                 "us a second", BENCH_AT_MOST, 100);
+    bench_figure("an idle consumer and its parent: wake-ups", seen.switches, "a second",
+                 BENCH_AT_MOST, 1);
+    bench_figure("  processor time", seen.seconds * 1e6, "us a second", BENCH_AT_MOST, 100);
 }
 
 int main(int argc, char **argv)
@@ -400,16 +356,16 @@ int main(int argc, char **argv)
 
     bench_title("64 bytes, to Boost.Interprocess's message_queue", "ns");
     if (boost_exists)
-        compare_all(against_boost, sizeof against_boost / sizeof *against_boost);
+        bench_compare_all(against_boost, sizeof against_boost / sizeof *against_boost);
     else
         bench_missing("Boost", "not installed");
     bench_title("64 bytes, to others", "ns");
-    compare_all(against_others, sizeof against_others / sizeof *against_others);
+    bench_compare_all(against_others, sizeof against_others / sizeof *against_others);
     report_python();
     bench_title("round trip over two queues", "ns");
-    compare_all(round_trips, sizeof round_trips / sizeof *round_trips);
+    bench_compare_all(round_trips, sizeof round_trips / sizeof *round_trips);
     bench_title("large ones", "us");
-    compare_all(large_ones, sizeof large_ones / sizeof *large_ones);
+    bench_compare_all(large_ones, sizeof large_ones / sizeof *large_ones);
     bench_title("many, and idle ones", "");
     report_many();
     report_idle();

@@ -10,6 +10,7 @@
 #define BATCH 10 /* starts in a sample */
 #define GIB (1 << 30)
 #define MOST_CHILDREN 4096
+#define SETTLING 0.5 /* until all are idle */
 #define WATCHED_SECONDS 5.0
 #define NOISE 1.10 /* "not slower" */
 
@@ -44,9 +45,9 @@ static mproc_process *start(mproc_target target, mproc_start_method method)
     mproc_process *process;
     mproc_err err = mproc_process_create(
         &process, &(mproc_process_options){.target = target, .method = method});
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     err = mproc_process_start(process);
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     return process;
 }
 
@@ -69,14 +70,7 @@ static void end_idle(void)
 
 static void start_and_join(mproc_start_method method, double figures[2])
 {
-    double begin = raw_now();
-    for (int i = 0; i < BATCH; i++) {
-        mproc_process *process = start(nothing, method);
-        mproc_err err = mproc_process_join(process, MPROC_FOREVER);
-        bench_check(err == MPROC_OK, mproc_strerror(err));
-        mproc_process_free(process);
-    }
-    figures[0] = (raw_now() - begin) / BATCH;
+    figures[0] = bench_start_and_join(nothing, method, BATCH);
 }
 
 static void repeat(bool (*raw)(void), double figures[2])
@@ -114,10 +108,10 @@ static mproc_pool *pool;
 static void start_pool(int workers)
 {
     mproc_err err = mproc_pool_create(&pool, &(mproc_pool_options){.workers = workers});
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     const int items[64] = {0};
     err = mproc_pool_map(pool, no_task, items, sizeof *items, 64, NULL, 0, NULL);
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
 }
 
 /* ---- roles: mproc ---- */
@@ -180,7 +174,7 @@ static void crowd_sample(double count, double figures[2])
     figures[0] = (raw_now() - begin) / count;
     size_t alive = 0;
     mproc_err err = mproc_active_children(NULL, 0, &alive);
-    bench_check(err == MPROC_OK, mproc_strerror(err));
+    bench_ok(err);
     figures[1] = (double)alive;
     end_idle();
 }
@@ -335,26 +329,15 @@ static void report_processes(void)
         bench_figure("  of a spawned one", figures[0] / 1024, "KiB", BENCH_NO_BAR, 0);
 }
 
-/* Watched from here, so that watching does not count. */
 static void report_idle_family(void)
 {
-    double figures[2], switches[2], seconds[2];
-    bench_peer *peer = bench_peer_open("mproc-family", 0);
-    bool alive = bench_peer_ask(peer, figures);
-    long long root = alive ? (long long)figures[0] : 0;
-    raw_sleep(0.5); /* until all are idle */
-    raw_family_activity(root, &switches[0], &seconds[0]);
-    raw_sleep(WATCHED_SECONDS);
-    raw_family_activity(root, &switches[1], &seconds[1]);
-    bench_peer_close(peer);
-    if (!alive) {
-        bench_missing("idle family", "its process failed");
+    struct bench_activity seen;
+    if (!bench_watch("idle family", (struct bench_side){"mproc-family", 0}, SETTLING,
+                     WATCHED_SECONDS, &seen))
         return;
-    }
-    bench_figure("idle family (pool of 2, 6 children): wake-ups",
-                 (switches[1] - switches[0]) / WATCHED_SECONDS, "a second", BENCH_AT_MOST, 20);
-    bench_figure("  processor time", (seconds[1] - seconds[0]) / WATCHED_SECONDS * 1e6,
-                 "us a second", BENCH_AT_MOST, 1000);
+    bench_figure("idle family (pool of 2, 6 children): wake-ups", seen.switches, "a second",
+                 BENCH_AT_MOST, 20);
+    bench_figure("  processor time", seen.seconds * 1e6, "us a second", BENCH_AT_MOST, 1000);
 }
 
 int main(int argc, char **argv)
@@ -366,8 +349,8 @@ int main(int argc, char **argv)
     bench_play_role(argc, argv, roles);
 
     bench_title("start + join of an empty child", "us");
-    for (size_t i = 0; raw_can_fork && i < sizeof by_fork / sizeof *by_fork; i++)
-        bench_compare(&by_fork[i]);
+    if (raw_can_fork)
+        bench_compare_all(by_fork, sizeof by_fork / sizeof *by_fork);
     bench_compare(&by_spawn);
     bench_title("many and idle", "");
     report_crowd(raw_can_fork ? 1000 : 64);

@@ -26,38 +26,33 @@ static const struct stream *stream;
 static struct board *board;
 static unsigned char *messages; /* one batch */
 
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
-
 /* ---- the means ---- */
 
 static void queue_open(const struct stream *opened)
 {
-    check(mproc_queue_create(&board->queue, &(mproc_queue_options){.max_items = opened->bound}));
+    bench_ok(mproc_queue_create(&board->queue, &(mproc_queue_options){.max_items = opened->bound}));
 }
 
 static void queue_put(const unsigned char *put, size_t count)
 {
     if (count == 1) {
-        check(mproc_queue_put(board->queue, put, stream->size, MPROC_FOREVER));
+        bench_ok(mproc_queue_put(board->queue, put, stream->size, MPROC_FOREVER));
         return;
     }
     mproc_message each[STREAM_MOST];
     for (size_t i = 0; i < count; i++)
         each[i] = (mproc_message){put + i * stream->size, stream->size};
-    check(mproc_queue_put_many(board->queue, each, count, NULL, MPROC_FOREVER));
+    bench_ok(mproc_queue_put_many(board->queue, each, count, NULL, MPROC_FOREVER));
 }
 
 static size_t queue_get(unsigned char *taken, size_t most)
 {
     size_t sizes[STREAM_MOST], count = 1;
     if (most == 1)
-        check(mproc_queue_get(board->queue, taken, stream->size, sizes, MPROC_FOREVER));
+        bench_ok(mproc_queue_get(board->queue, taken, stream->size, sizes, MPROC_FOREVER));
     else
-        check(mproc_queue_get_many(board->queue, taken, most * stream->size, sizes, most, &count,
-                                   MPROC_FOREVER));
+        bench_ok(mproc_queue_get_many(board->queue, taken, most * stream->size, sizes, most, &count,
+                                      MPROC_FOREVER));
     return count;
 }
 
@@ -230,17 +225,17 @@ static void start(int who)
         return;
     }
     const struct call call = {*stream, board_memory, who};
-    check(mproc_process_create(
+    bench_ok(mproc_process_create(
         &children[who],
         &(mproc_process_options){.target = child, .args = &call, .args_size = sizeof call}));
-    check(mproc_process_start(children[who]));
+    bench_ok(mproc_process_start(children[who]));
 }
 
 void stream_open(const struct stream *opened)
 {
     stream = opened;
     if (stream->means == &by_queue) {
-        check(mproc_memory_alloc(&board_memory, sizeof *board));
+        bench_ok(mproc_memory_alloc(&board_memory, sizeof *board));
         board = mproc_memory_data(board_memory);
     } else {
         board = raw_shared_memory(sizeof *board);

@@ -21,11 +21,6 @@
 #define WATCHED_SECONDS 60.0
 #define NOISE 1.10 /* "not slower" */
 
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
-
 /* ---- beside nobody ---- */
 
 static void open_mproc(double argument)
@@ -89,7 +84,7 @@ static void heap_sample(double size, double figures[2])
     double begin = raw_now();
     for (long i = 0; i < PAIRS; i++) {
         arena_ref ref;
-        check(heap_alloc((size_t)size, family.self, &ref));
+        bench_ok(heap_alloc((size_t)size, family.self, &ref));
         heap_free(ref, family.self);
     }
     figures[0] = (raw_now() - begin) / PAIRS;
@@ -100,8 +95,8 @@ static void memory_sample(double size, double figures[2])
     double begin = raw_now();
     for (long i = 0; i < PAIRS; i++) {
         mproc_memory memory;
-        check(mproc_memory_alloc(&memory, (size_t)size));
-        check(mproc_memory_free(memory));
+        bench_ok(mproc_memory_alloc(&memory, (size_t)size));
+        bench_ok(mproc_memory_free(memory));
     }
     figures[0] = (raw_now() - begin) / PAIRS;
 }
@@ -249,15 +244,7 @@ static int nothing(void *args, size_t size)
 static void start_sample(double argument, double figures[2])
 {
     (void)argument;
-    double begin = raw_now();
-    for (int i = 0; i < STARTS; i++) {
-        mproc_process *process;
-        check(mproc_process_create(&process, &(mproc_process_options){.target = nothing}));
-        check(mproc_process_start(process));
-        check(mproc_process_join(process, MPROC_FOREVER));
-        mproc_process_free(process);
-    }
-    figures[0] = (raw_now() - begin) / STARTS;
+    figures[0] = bench_start_and_join(nothing, MPROC_START_DEFAULT, STARTS);
 }
 
 /* ---- the tables ---- */
@@ -332,26 +319,7 @@ static const struct bench_comparison beside_a_crowd = {
     BENCH_AT_MOST,
     NOISE};
 
-/* A figure that nothing here is compared with. False: the process has failed. */
-static bool ask_often(const char *role, double argument, double *median)
-{
-    enum { ROUNDS = 101 };
-    double samples[ROUNDS], figures[2];
-    bench_peer *peer = bench_peer_open(role, argument);
-    bool alive = bench_peer_ask(peer, figures); /* to warm up */
-    for (int i = 0; alive && i < ROUNDS; i++) {
-        alive = bench_peer_ask(peer, figures);
-        samples[i] = figures[0];
-    }
-    bench_peer_close(peer);
-    if (alive)
-        *median = bench_median(samples, ROUNDS);
-    else
-        bench_missing(role, "its process failed");
-    return alive;
-}
-
-#define COSTS 4
+enum { COSTS = 4, ROUNDS = 101 };
 
 /* Each beside that of a native program on the same machine, of which we have been told. */
 static void report_costs(const double native[COSTS])
@@ -364,8 +332,10 @@ static void report_costs(const double native[COSTS])
                      {"event test", "mproc-event"}};
     double seconds[COSTS] = {0};
     for (size_t i = 0; i < COSTS; i++) {
-        if (!ask_often(rows[i].role, 0, &seconds[i]))
+        double medians[2];
+        if (!bench_ask_often(rows[i].role, 0, ROUNDS, medians))
             continue;
+        seconds[i] = medians[0];
         bench_figure(rows[i].what, seconds[i] * 1e9, "ns", BENCH_NO_BAR, 0);
         if (native[i] > 0)
             bench_figure("  to the native one", seconds[i] * 1e9 / native[i], "", BENCH_AT_MOST, 2);
@@ -378,12 +348,12 @@ static void report_costs(const double native[COSTS])
 
 static void report_memory(void)
 {
-    double seconds;
-    if (ask_often("mproc-heap", 64, &seconds))
-        bench_figure("heap: alloc + free of 64 bytes", 1e-6 / seconds, "million a second",
+    double seconds[2];
+    if (bench_ask_often("mproc-heap", 64, ROUNDS, seconds))
+        bench_figure("heap: alloc + free of 64 bytes", 1e-6 / seconds[0], "million a second",
                      BENCH_AT_LEAST, 10);
-    if (ask_often("mproc-memory", 64, &seconds))
-        bench_figure("  mproc_memory_alloc + free", 1e-6 / seconds, "million a second",
+    if (bench_ask_often("mproc-memory", 64, ROUNDS, seconds))
+        bench_figure("  mproc_memory_alloc + free", 1e-6 / seconds[0], "million a second",
                      BENCH_AT_LEAST, 10);
 }
 
@@ -401,33 +371,15 @@ static void report_death(const char *what, const char *role, enum bench_bar kind
     bench_figure("  99 of 100", figures[1] * 1e3, "ms", kind, raw_can_fork ? 10 : 50);
 }
 
-/* Watched from here, so that watching does not count. */
 static void report_sleepers(void)
 {
-    double figures[2], switches[2], seconds[2];
-    bench_peer *peer = bench_peer_open("mproc-sleepers", 1000);
-    bool alive = bench_peer_ask(peer, figures);
-    long long root = alive ? (long long)figures[0] : 0;
-    raw_sleep(SETTLING);
-    raw_family_activity(root, &switches[0], &seconds[0]);
-    bench_check(!alive || switches[0] > 1000, "to watch each of them");
-    raw_sleep(WATCHED_SECONDS);
-    raw_family_activity(root, &switches[1], &seconds[1]);
-    bench_peer_close(peer);
-    if (!alive) {
-        bench_missing("1000 asleep on objects", "its process failed");
+    struct bench_activity seen;
+    if (!bench_watch("1000 asleep on objects", (struct bench_side){"mproc-sleepers", 1000},
+                     SETTLING, WATCHED_SECONDS, &seen))
         return;
-    }
-    bench_figure("1000 asleep on objects: wake-ups", (switches[1] - switches[0]) / WATCHED_SECONDS,
-                 "a second", BENCH_AT_MOST, 20);
-    bench_figure("  processor time", (seconds[1] - seconds[0]) / WATCHED_SECONDS * 1e6,
-                 "us a second", BENCH_NO_BAR, 0);
-}
-
-static void compare_all(const struct bench_comparison *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        bench_compare(&rows[i]);
+    bench_check(seen.switches_before > 1000, "to watch each of them");
+    bench_figure("1000 asleep on objects: wake-ups", seen.switches, "a second", BENCH_AT_MOST, 20);
+    bench_figure("  processor time", seen.seconds * 1e6, "us a second", BENCH_NO_BAR, 0);
 }
 
 int main(int argc, char **argv)
@@ -442,12 +394,12 @@ int main(int argc, char **argv)
             native[i] = strtod(argv[i + 2], NULL);
     }
     bench_title(raw_sync_title, "ns");
-    compare_all(beside_nobody, sizeof beside_nobody / sizeof *beside_nobody);
+    bench_compare_all(beside_nobody, sizeof beside_nobody / sizeof *beside_nobody);
     report_costs(native);
     report_memory();
     if (raw_can_fork) {
         bench_title("among several processes", "ns");
-        compare_all(among_several, sizeof among_several / sizeof *among_several);
+        bench_compare_all(among_several, sizeof among_several / sizeof *among_several);
     }
     bench_title("the holder of a lock is killed", "");
     report_death("until somebody else holds it: half of them", "mproc-death", BENCH_AT_MOST);

@@ -66,11 +66,6 @@ struct call {
 static mproc_memory board_memory;
 static mproc_process *children[MOST_CHILDREN];
 
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
-
 /* So that a process has counted the processors before it stays on one of them: what it does later
  * is not to rest on that. */
 static void count_processors(void)
@@ -91,17 +86,17 @@ static int child(void *args, size_t size)
 
 static void mproc_open(void)
 {
-    check(mproc_memory_alloc(&board_memory, sizeof *board));
+    bench_ok(mproc_memory_alloc(&board_memory, sizeof *board));
     board = mproc_memory_data(board_memory);
     memset(board, 0, sizeof *board);
-    check(mproc_lock_create(&board->lock));
-    check(mproc_rlock_create(&board->rlock));
-    check(mproc_semaphore_create(&board->passed[THERE], 0, 0));
-    check(mproc_semaphore_create(&board->passed[BACK], 0, 0));
-    check(mproc_semaphore_create(&board->never, 0, 0));
-    check(mproc_event_create(&board->event));
-    check(mproc_queue_create(&board->queues[THERE], NULL));
-    check(mproc_queue_create(&board->queues[BACK], NULL));
+    bench_ok(mproc_lock_create(&board->lock));
+    bench_ok(mproc_rlock_create(&board->rlock));
+    bench_ok(mproc_semaphore_create(&board->passed[THERE], 0, 0));
+    bench_ok(mproc_semaphore_create(&board->passed[BACK], 0, 0));
+    bench_ok(mproc_semaphore_create(&board->never, 0, 0));
+    bench_ok(mproc_event_create(&board->event));
+    bench_ok(mproc_queue_create(&board->queues[THERE], NULL));
+    bench_ok(mproc_queue_create(&board->queues[BACK], NULL));
     count_processors();
 }
 
@@ -109,10 +104,10 @@ static int mproc_start(enum job job)
 {
     struct call call = {.board = board_memory, .job = job, .by_queue = side == &side_queue};
     mproc_process **process = &children[child_count];
-    check(mproc_process_create(
+    bench_ok(mproc_process_create(
         process,
         &(mproc_process_options){.target = child, .args = &call, .args_size = sizeof call}));
-    check(mproc_process_start(*process));
+    bench_ok(mproc_process_start(*process));
     return child_count;
 }
 
@@ -132,22 +127,22 @@ static void mproc_take_lock(void)
     mproc_err err = mproc_lock_acquire(board->lock, MPROC_FOREVER);
     if (err == MPROC_EOWNERDEAD)
         err = mproc_lock_mark_consistent(board->lock);
-    check(err);
+    bench_ok(err);
 }
 
 static void mproc_give_lock(void)
 {
-    check(mproc_lock_release(board->lock));
+    bench_ok(mproc_lock_release(board->lock));
 }
 
 static void mproc_give(enum passing which)
 {
-    check(mproc_semaphore_release(board->passed[which]));
+    bench_ok(mproc_semaphore_release(board->passed[which]));
 }
 
 static void mproc_take(enum passing which)
 {
-    check(mproc_semaphore_acquire(board->passed[which], MPROC_FOREVER));
+    bench_ok(mproc_semaphore_acquire(board->passed[which], MPROC_FOREVER));
 }
 
 const struct side side_mproc = {mproc_open,      mproc_start,     mproc_kill, mproc_reap,
@@ -157,13 +152,13 @@ static void queue_give(enum passing which)
 {
     static uint64_t number;
     number++;
-    check(mproc_queue_put(board->queues[which], &number, sizeof number, MPROC_FOREVER));
+    bench_ok(mproc_queue_put(board->queues[which], &number, sizeof number, MPROC_FOREVER));
 }
 
 static void queue_take(enum passing which)
 {
     uint64_t number;
-    check(mproc_queue_get(board->queues[which], &number, sizeof number, NULL, MPROC_FOREVER));
+    bench_ok(mproc_queue_get(board->queues[which], &number, sizeof number, NULL, MPROC_FOREVER));
 }
 
 const struct side side_queue = {mproc_open,      mproc_start,     mproc_kill, mproc_reap,

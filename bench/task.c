@@ -23,14 +23,9 @@
 
 static mproc_pool *pool;
 
-static void check(mproc_err err)
-{
-    bench_check(err == MPROC_OK, mproc_strerror(err));
-}
-
 static void open_pool(double workers)
 {
-    check(mproc_pool_create(&pool, &(mproc_pool_options){.workers = (int)workers}));
+    bench_ok(mproc_pool_create(&pool, &(mproc_pool_options){.workers = (int)workers}));
 }
 
 static void close_pool(void)
@@ -58,9 +53,9 @@ static void async_sample(double workers, double figures[2])
     (void)workers;
     double begin = raw_now();
     for (int i = 0; i < TASKS; i++)
-        check(mproc_pool_apply_async(pool, nothing, NULL, 0, NULL, &results[i]));
+        bench_ok(mproc_pool_apply_async(pool, nothing, NULL, 0, NULL, &results[i]));
     for (int i = 0; i < TASKS; i++) {
-        check(mproc_result_get(results[i], MPROC_FOREVER, NULL, NULL));
+        bench_ok(mproc_result_get(results[i], MPROC_FOREVER, NULL, NULL));
         mproc_result_free(results[i]);
     }
     figures[0] = (raw_now() - begin) / TASKS;
@@ -79,7 +74,7 @@ static void iterate(mproc_err (*imap)(mproc_pool *, mproc_function, const void *
         sum += i * i;
     }
     double begin = raw_now();
-    check(imap(pool, square, items, sizeof items[0], TASKS, NULL, &iterator));
+    bench_ok(imap(pool, square, items, sizeof items[0], TASKS, NULL, &iterator));
     while (mproc_iterator_next(iterator, MPROC_FOREVER, &reply, NULL) == MPROC_OK)
         sum -= *(const uint64_t *)reply;
     figures[0] = (raw_now() - begin) / TASKS;
@@ -104,7 +99,7 @@ static void apply_sample(double workers, double figures[2])
     (void)workers;
     double begin = raw_now();
     for (int i = 0; i < TASKS / 10; i++)
-        check(mproc_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL));
+        bench_ok(mproc_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL));
     figures[0] = (raw_now() - begin) / (TASKS / 10);
 }
 
@@ -117,7 +112,7 @@ static void late_apply_sample(double workers, double figures[2])
     for (int i = 0; i < APPLIES; i++) {
         raw_sleep(ASLEEP);
         double begin = raw_now();
-        check(mproc_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL));
+        bench_ok(mproc_pool_apply(pool, nothing, NULL, 0, NULL, 0, NULL));
         took[i] = raw_now() - begin;
     }
     figures[0] = bench_median(took, APPLIES);
@@ -192,7 +187,7 @@ static void map_turns(double workers, double figures[2])
 {
     (void)workers;
     double begin = raw_now();
-    check(mproc_pool_map(pool, turn, costs, sizeof costs[0], cost_count, NULL, 0, NULL));
+    bench_ok(mproc_pool_map(pool, turn, costs, sizeof costs[0], cost_count, NULL, 0, NULL));
     figures[0] = raw_now() - begin;
 }
 
@@ -236,15 +231,15 @@ static void halves_sample(double argument, double figures[2])
     for (size_t i = 0; i < cost_count; i++)
         mine.turns += costs[i];
     mine.turns /= 2;
-    check(mproc_barrier_create(&mine.there, 2, NULL));
-    check(mproc_process_create(
+    bench_ok(mproc_barrier_create(&mine.there, 2, NULL));
+    bench_ok(mproc_process_create(
         &other,
         &(mproc_process_options){.target = work_half, .args = &mine, .args_size = sizeof mine}));
-    check(mproc_process_start(other));
-    check(mproc_barrier_wait(mine.there, MPROC_FOREVER, NULL));
+    bench_ok(mproc_process_start(other));
+    bench_ok(mproc_barrier_wait(mine.there, MPROC_FOREVER, NULL));
     double begin = raw_now();
     work_turn((uint32_t)mine.turns);
-    check(mproc_process_join(other, MPROC_FOREVER));
+    bench_ok(mproc_process_join(other, MPROC_FOREVER));
     figures[0] = raw_now() - begin;
     mproc_process_free(other);
     mproc_barrier_destroy(mine.there);
@@ -268,7 +263,7 @@ static mproc_memory room;
 
 static unsigned char *get_room(void)
 {
-    check(mproc_memory_alloc(&room, (size_t)LARGE * LARGE_ITEMS));
+    bench_ok(mproc_memory_alloc(&room, (size_t)LARGE * LARGE_ITEMS));
     return mproc_memory_data(room);
 }
 
@@ -283,7 +278,7 @@ static int fill_reply(mproc_task *task)
 static void map_large(unsigned char *results)
 {
     static const char items[LARGE_ITEMS];
-    check(mproc_pool_map(pool, fill_reply, items, 1, LARGE_ITEMS, results, LARGE, NULL));
+    bench_ok(mproc_pool_map(pool, fill_reply, items, 1, LARGE_ITEMS, results, LARGE, NULL));
 }
 
 static void fill_large(unsigned char *results)
@@ -304,7 +299,7 @@ static void time_large(void (*write)(unsigned char *), bool fresh, double figure
     figures[0] = (raw_now() - begin) / LARGE_ITEMS;
     bench_check(results[(size_t)LARGE * LARGE_ITEMS - 1] == LARGE_ITEMS, "the last byte");
     if (fresh)
-        check(mproc_memory_free(room));
+        bench_ok(mproc_memory_free(room));
 }
 
 static void open_one(double fresh)
@@ -360,15 +355,7 @@ static int end_at_once(void *args, size_t size)
 static void start_sample(double argument, double figures[2])
 {
     (void)argument;
-    double begin = raw_now();
-    for (int i = 0; i < CRASHES; i++) {
-        mproc_process *process;
-        check(mproc_process_create(&process, &(mproc_process_options){.target = end_at_once}));
-        check(mproc_process_start(process));
-        check(mproc_process_join(process, MPROC_FOREVER));
-        mproc_process_free(process);
-    }
-    figures[0] = (raw_now() - begin) / CRASHES;
+    figures[0] = bench_start_and_join(end_at_once, MPROC_START_DEFAULT, CRASHES);
 }
 
 static void map_many_sample(double workers, double figures[2])
@@ -376,8 +363,8 @@ static void map_many_sample(double workers, double figures[2])
     static uint64_t items[MANY_ITEMS], results[MANY_ITEMS];
     (void)workers;
     double begin = raw_now();
-    check(mproc_pool_map(pool, square, items, sizeof items[0], MANY_ITEMS, results,
-                         sizeof results[0], NULL));
+    bench_ok(mproc_pool_map(pool, square, items, sizeof items[0], MANY_ITEMS, results,
+                            sizeof results[0], NULL));
     figures[0] = (raw_now() - begin) / MANY_ITEMS;
 }
 
@@ -439,32 +426,15 @@ static const struct bench_comparison at_the_edge[] = {
     {"an item with 256 workers, to 2", {"map-many", 256}, {"map-many", 2}, 1e-9, BENCH_AT_MOST, 2},
 };
 
-static bool ask(const char *role, double *seconds)
-{
-    enum { ROUNDS = 7 };
-    double medians[ROUNDS], figures[2];
-    bench_peer *peer = bench_peer_open(role, 2);
-    bool alive = bench_peer_ask(peer, figures);
-    for (int i = 0; alive && i < ROUNDS; i++) {
-        alive = bench_peer_ask(peer, figures);
-        medians[i] = figures[0];
-    }
-    bench_peer_close(peer);
-    if (alive)
-        *seconds = bench_median(medians, ROUNDS);
-    else
-        bench_missing(role, "its process failed");
-    return alive;
-}
-
 static void report_task(const char *what, const char *role, double python, double bar)
 {
-    double ours;
-    if (!ask(role, &ours))
+    enum { ROUNDS = 7 };
+    double ours[2];
+    if (!bench_ask_often(role, 2, ROUNDS, ours))
         return;
-    bench_figure(what, ours * 1e9, "ns", BENCH_NO_BAR, 0);
+    bench_figure(what, ours[0] * 1e9, "ns", BENCH_NO_BAR, 0);
     if (python > 0)
-        bench_figure("  Python's to that", python / ours, "times as long",
+        bench_figure("  Python's to that", python / ours[0], "times as long",
                      bar > 0 ? BENCH_AT_LEAST : BENCH_NO_BAR, bar);
 }
 
@@ -483,12 +453,6 @@ static void report_tasks(void)
     report_task("apply, one after the other", "apply", apply, 0);
 }
 
-static void compare(const struct bench_comparison *rows, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        bench_compare(&rows[i]);
-}
-
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
@@ -498,13 +462,13 @@ int main(int argc, char **argv)
     report_tasks();
     if (raw_can_fork) {
         bench_title("waking", "us");
-        compare(waking, sizeof waking / sizeof *waking);
+        bench_compare_all(waking, sizeof waking / sizeof *waking);
     }
     bench_title("items that take their time, to two halves", "ms");
-    compare(working, sizeof working / sizeof *working);
+    bench_compare_all(working, sizeof working / sizeof *working);
     bench_title("large replies, one worker, to memset", "us");
-    compare(large, sizeof large / sizeof *large);
+    bench_compare_all(large, sizeof large / sizeof *large);
     bench_title("at the edge", "");
-    compare(at_the_edge, sizeof at_the_edge / sizeof *at_the_edge);
+    bench_compare_all(at_the_edge, sizeof at_the_edge / sizeof *at_the_edge);
     return bench_summary() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
