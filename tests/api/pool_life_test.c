@@ -96,54 +96,60 @@ static void let_go(const test_path *path)
     host_append(path->text, text, sizeof text);
 }
 
+typedef struct held_map {
+    mapping call;
+    host_thread *thread;
+    test_path path;
+    mproc_bytes spans[4];
+} held_map;
+
+/* On two workers, both of which have come to their item. */
+static void start_held_map(held_map *it)
+{
+    new_file(&it->path);
+    for (int i = 0; i < 4; i++)
+        it->spans[i] = (mproc_bytes){&it->path, sizeof it->path};
+    it->call =
+        (mapping){.pool = new_pool(2), .function = wait_for_go, .spans = it->spans, .count = 4};
+    it->thread = host_thread_start(map_in_thread, &it->call);
+    assert_non_null(it->thread);
+    await_size(&it->path, 2);
+}
+
 static void terminate_ends_a_running_map(void **state)
 {
     (void)state;
-    test_path path;
-    new_file(&path);
-    mproc_bytes spans[4];
-    for (int i = 0; i < 4; i++)
-        spans[i] = (mproc_bytes){&path, sizeof path};
-    mapping call = {.pool = new_pool(2), .function = wait_for_go, .spans = spans, .count = 4};
-    host_thread *thread = host_thread_start(map_in_thread, &call);
-    assert_non_null(thread);
-    await_size(&path, 2);
-    assert_int_equal(mproc_pool_terminate(call.pool), MPROC_OK);
-    host_thread_join(thread);
-    assert_int_equal(call.err, MPROC_ECANCELED);
-    assert_null(call.results);
-    assert_int_equal(mproc_pool_join(call.pool, MPROC_FOREVER), MPROC_OK);
-    mproc_pool_free(call.pool);
-    remove_file(&path);
+    held_map it;
+    start_held_map(&it);
+    assert_int_equal(mproc_pool_terminate(it.call.pool), MPROC_OK);
+    host_thread_join(it.thread);
+    assert_int_equal(it.call.err, MPROC_ECANCELED);
+    assert_null(it.call.results);
+    assert_int_equal(mproc_pool_join(it.call.pool, MPROC_FOREVER), MPROC_OK);
+    mproc_pool_free(it.call.pool);
+    remove_file(&it.path);
 }
 
 static void close_lets_a_running_map_finish(void **state)
 {
     (void)state;
-    test_path path;
-    new_file(&path);
-    mproc_bytes spans[4];
-    for (int i = 0; i < 4; i++)
-        spans[i] = (mproc_bytes){&path, sizeof path};
-    mapping call = {.pool = new_pool(2), .function = wait_for_go, .spans = spans, .count = 4};
-    host_thread *thread = host_thread_start(map_in_thread, &call);
-    assert_non_null(thread);
-    await_size(&path, 2);
-    assert_int_equal(mproc_pool_close(call.pool), MPROC_OK);
-    assert_int_equal(mproc_pool_join(call.pool, 0), MPROC_ETIMEDOUT);
-    assert_int_equal(mproc_pool_join(call.pool, 20), MPROC_ETIMEDOUT);
-    let_go(&path);
-    host_thread_join(thread);
-    assert_int_equal(call.err, MPROC_OK);
+    held_map it;
+    start_held_map(&it);
+    assert_int_equal(mproc_pool_close(it.call.pool), MPROC_OK);
+    assert_int_equal(mproc_pool_join(it.call.pool, 0), MPROC_ETIMEDOUT);
+    assert_int_equal(mproc_pool_join(it.call.pool, 20), MPROC_ETIMEDOUT);
+    let_go(&it.path);
+    host_thread_join(it.thread);
+    assert_int_equal(it.call.err, MPROC_OK);
     for (size_t i = 0; i < 4; i++) {
         const void *reply = "";
-        assert_int_equal(mproc_results_get(call.results, i, &reply, NULL), MPROC_OK);
+        assert_int_equal(mproc_results_get(it.call.results, i, &reply, NULL), MPROC_OK);
         assert_string_equal(reply, "went");
     }
-    mproc_results_free(call.results);
-    assert_int_equal(mproc_pool_join(call.pool, MPROC_FOREVER), MPROC_OK);
-    mproc_pool_free(call.pool);
-    remove_file(&path);
+    mproc_results_free(it.call.results);
+    assert_int_equal(mproc_pool_join(it.call.pool, MPROC_FOREVER), MPROC_OK);
+    mproc_pool_free(it.call.pool);
+    remove_file(&it.path);
 }
 
 static int echo(mproc_task *task)

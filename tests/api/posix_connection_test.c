@@ -1,31 +1,12 @@
 /* POSIX only: signals during a wait, too few descriptors, high ones, and a Python program on the
  * other side. */
-#include "support.h"
+#include "posix_alarm.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t alarms;
-
-static void count_alarm(int number)
-{
-    (void)number;
-    alarms++;
-}
-
-static void ring_every(int milliseconds, int flags)
-{
-    struct sigaction action = {.sa_handler = count_alarm, .sa_flags = flags};
-    const struct itimerval every = {.it_interval.tv_usec = milliseconds * 1000,
-                                    .it_value.tv_usec = milliseconds * 1000};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
-    setitimer(ITIMER_REAL, &every, NULL);
-}
 
 /* ---- signals ---- */
 
@@ -53,8 +34,8 @@ static mproc_err wait_to_send(int timeout_ms)
     return mproc_connection_send(sender, "x", 1, timeout_ms);
 }
 
-static mproc_err (*const waits[])(int timeout_ms) = {wait_to_receive, wait_to_poll,
-                                                     wait_for_connection, wait_to_send};
+static const timed_wait waits[] = {wait_to_receive, wait_to_poll, wait_for_connection,
+                                   wait_to_send};
 
 /* An end from which nothing comes, and one that takes nothing any more. */
 static bool make_all(void)
@@ -66,51 +47,34 @@ static bool make_all(void)
            mproc_connection_send(sender, much, sizeof much, 0) == MPROC_EFULL;
 }
 
-static int wait_uninterruptibly(int argc, char **argv)
+static int wait_on(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     if (!make_all())
         return 1;
-    for (size_t i = 0; i < COUNT_OF(waits); i++) {
-        alarms = 0;
-        ring_every(5, i % 2 ? SA_RESTART : 0);
-        const int64_t before = host_now();
-        const mproc_err err = waits[i](150);
-        const int64_t took = host_now() - before;
-        ring_every(0, 0);
-        if (err != MPROC_ETIMEDOUT || took < 150 || alarms < 2)
-            return 10 + (int)i;
-    }
-    return 0;
+    return wait_uninterruptibly(waits, COUNT_OF(waits), SA_RESTART);
 }
 
 static void signals_end_no_wait(void **state)
 {
     (void)state;
-    assert_int_equal(run_role("wait_uninterruptibly", NULL, NULL)->code, 0);
+    assert_int_equal(run_role("wait_on", NULL, NULL)->code, 0);
 }
 
-static int wait_interruptibly(int argc, char **argv)
+static int wait_to_be_interrupted(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
     if (mproc_init(&(mproc_options){.interruptible = true}) || !make_all())
         return 1;
-    for (size_t i = 0; i < COUNT_OF(waits); i++) {
-        ring_every(20, i % 2 ? SA_RESTART : 0);
-        const mproc_err timed = waits[i](SOON), forever = waits[i](MPROC_FOREVER);
-        ring_every(0, 0);
-        if (timed != MPROC_EINTR || forever != MPROC_EINTR || waits[i](0) != MPROC_ETIMEDOUT)
-            return 10 + (int)i;
-    }
-    return 0;
+    return wait_interruptibly(waits, COUNT_OF(waits), SA_RESTART);
 }
 
 static void a_signal_ends_a_wait_when_the_program_asked_for_it(void **state)
 {
     (void)state;
-    assert_int_equal(run_role("wait_interruptibly", NULL, NULL)->code, 0);
+    assert_int_equal(run_role("wait_to_be_interrupted", NULL, NULL)->code, 0);
 }
 
 typedef struct exchange {
@@ -318,8 +282,8 @@ static void python_understands_and_is_understood(void **state)
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
-    static const role roles[] = {{"wait_uninterruptibly", wait_uninterruptibly},
-                                 {"wait_interruptibly", wait_interruptibly},
+    static const role roles[] = {{"wait_on", wait_on},
+                                 {"wait_to_be_interrupted", wait_to_be_interrupted},
                                  {"run_short_of_descriptors", run_short_of_descriptors}};
     int code;
     if (play_role(argc, argv, roles, COUNT_OF(roles), &code))

@@ -1,12 +1,11 @@
 /* POSIX only: hosts that do with signals and processes what they like. */
-#include "support.h"
+#include "posix_alarm.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,24 +27,6 @@ static int run_one(int code)
 
 /* ---- signals ---- */
 
-static volatile sig_atomic_t alarms;
-
-static void count_alarm(int number)
-{
-    (void)number;
-    alarms++;
-}
-
-static void ring_every(int milliseconds)
-{
-    struct sigaction action = {.sa_handler = count_alarm}; /* without SA_RESTART */
-    const struct itimerval every = {.it_interval.tv_usec = milliseconds * 1000,
-                                    .it_value.tv_usec = milliseconds * 1000};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
-    setitimer(ITIMER_REAL, &every, NULL);
-}
-
 typedef struct nap {
     int milliseconds;
 } nap;
@@ -64,12 +45,12 @@ static void signals_end_no_join(void **state)
     const nap it = {.milliseconds = 200};
     mproc_process *sleeper = start_process(wait_forever, NULL, 0);
     mproc_process *process = start_process(sleep_a_while, &it, sizeof it);
-    ring_every(5);
+    ring_every(5, 0);
     int64_t before = host_now();
     mproc_err timed = mproc_process_join(sleeper, 100);
     int64_t took = host_now() - before;
     mproc_err forever = mproc_process_join(process, MPROC_FOREVER);
-    ring_every(0);
+    ring_every(0, 0);
     assert_int_equal(timed, MPROC_ETIMEDOUT);
     assert_true(took >= 100);
     assert_int_equal(forever, MPROC_OK);
@@ -83,10 +64,10 @@ static void starts_survive_signals(void **state)
     (void)state;
     int wrong = 0;
     alarms = 0;
-    ring_every(1);
+    ring_every(1, 0);
     for (int i = 0; i < 50; i++)
         wrong += run_one(i) != i;
-    ring_every(0);
+    ring_every(0, 0);
     assert_int_equal(wrong, 0);
 }
 
@@ -99,10 +80,10 @@ static int be_interrupted(int argc, char **argv)
         mproc_process_create(&process, &(mproc_process_options){.target = wait_forever}) ||
         mproc_process_start(process))
         return 1;
-    ring_every(20);
+    ring_every(20, 0);
     mproc_err timed = mproc_process_join(process, SOON);
     mproc_err forever = mproc_process_join(process, MPROC_FOREVER);
-    ring_every(0);
+    ring_every(0, 0);
     mproc_err zero = mproc_process_join(process, 0);
     mproc_process_kill(process);
     mproc_err last = mproc_process_join(process, MPROC_FOREVER);
