@@ -16,6 +16,17 @@ void apart(int (*body)(void))
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+bool spawn(os_process *child, const char *text)
+{
+    return os_spawn(child, text, &lifeline.watch, 1, NULL) == MPROC_OK;
+}
+
+void note_end(void *context, uint64_t key)
+{
+    (void)key;
+    atomic_fetch_add((_Atomic uint32_t *)context, 1);
+}
+
 bool ends_as(os_process *child, mproc_exit_kind kind, int code)
 {
     mproc_exit_status status;

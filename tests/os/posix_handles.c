@@ -9,7 +9,6 @@
 
 enum { PAIRS = 60, LIMIT = 200, LIMIT_OF_SERVER = 40, FEW = 5 };
 
-static os_lifeline line;
 static os_handle kept[PAIRS], given[PAIRS];
 
 static int count_descriptors(void)
@@ -56,7 +55,7 @@ static bool all_are_at_their_end(void)
     return true;
 }
 
-static int play_exit(const os_entry *entry, const char *argument)
+static int play_count(const os_entry *entry, const char *argument)
 {
     (void)argument;
     return (int)entry->handle_count;
@@ -72,12 +71,12 @@ static int spawn_with_few_left(void)
     while ((fd = dup(STDERR_FILENO)) >= 0)
         last = fd;
     int before = count_descriptors();
-    CHECK(os_spawn(&child, "exit", given, PAIRS, NULL) == MPROC_EAGAIN && child.pid == 5);
+    CHECK(os_spawn(&child, "count", given, PAIRS, NULL) == MPROC_EAGAIN && child.pid == 5);
     CHECK(count_descriptors() == before);
     for (fd = last; fd > last - 70 && fd > (int)given[0]; fd--)
         close(fd);
     before = count_descriptors();
-    CHECK(os_spawn(&child, "exit", given, PAIRS, NULL) == MPROC_OK);
+    CHECK(os_spawn(&child, "count", given, PAIRS, NULL) == MPROC_OK);
     CHECK(ends_as(&child, MPROC_EXIT_EXITED, PAIRS));
     CHECK(count_descriptors() == before);
     CHECK(all_are_at_their_end());
@@ -113,7 +112,7 @@ static int ask_a_poor_server(void)
     os_handle ends[2];
     CHECK(set_soft_limit(LIMIT_OF_SERVER));
     CHECK(os_forkserver_channel(ends) == MPROC_OK);
-    const os_handle handles[] = {ends[1], line.watch};
+    const os_handle handles[] = {ends[1], lifeline.watch};
     CHECK(os_spawn(&server, "server", handles, 2, NULL) == MPROC_OK);
     os_handle_close(ends[1]);
     CHECK(set_soft_limit(LIMIT) && make_pairs());
@@ -138,15 +137,9 @@ static void a_server_without_descriptors_leaves_nothing(void **state)
     apart(ask_a_poor_server);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
 int main(int argc, char **argv)
 {
-    static const role roles[] = {{"exit", play_exit}, {"server", play_server}};
+    static const role roles[] = {{"count", play_count}, {"server", play_server}};
     int code;
     if (play_role(argc, argv, roles, sizeof roles / sizeof roles[0], &code))
         return code;
@@ -154,5 +147,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_spawn_without_descriptors_leaves_nothing),
         cmocka_unit_test(a_server_without_descriptors_leaves_nothing),
     };
-    return cmocka_run_group_tests_name("os handles", tests, set_up, NULL);
+    return cmocka_run_group_tests_name("os handles", tests, open_lifeline, NULL);
 }

@@ -25,26 +25,6 @@
 enum { NOBODY = 65534 };
 
 static char own_path[4096];
-static os_lifeline line;
-
-static bool spawn(os_process *child, const char *text)
-{
-    return os_spawn(child, text, &line.watch, 1, NULL) == MPROC_OK;
-}
-
-static int play_exit(const os_entry *entry, const char *argument)
-{
-    (void)entry;
-    return atoi(argument);
-}
-
-static int play_sleeper(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    os_lifeline_wait(entry->handles[0], OS_FOREVER);
-    return 77;
-}
-
 static int count_descriptors(void)
 {
     int count = 0;
@@ -97,12 +77,6 @@ static void a_limit_on_addresses_makes_the_reserve_smaller(void **state)
 
 /* ---- descriptors ---- */
 
-static void note_end(void *context, uint64_t key)
-{
-    (void)key;
-    atomic_fetch_add((_Atomic uint32_t *)context, 1);
-}
-
 static int use_up_descriptors(void)
 {
     const struct rlimit limit = {64, 64};
@@ -127,7 +101,7 @@ static int use_up_descriptors(void)
     /* A child needs none; it is waited for on a beat. */
     CHECK(os_fork(&child, &in_child) == MPROC_OK);
     if (in_child) {
-        os_lifeline_wait(line.watch, OS_FOREVER);
+        os_lifeline_wait(lifeline.watch, OS_FOREVER);
         _exit(0);
     }
     CHECK(os_process_sentinel(&child, &sentinel) == MPROC_EAGAIN && sentinel == 5);
@@ -140,7 +114,7 @@ static int use_up_descriptors(void)
     CHECK(os_process_signal(&early, true) == MPROC_OK);
     CHECK(ends_as(&early, MPROC_EXIT_SIGNALED, SIGKILL));
     /* Some libraries spawn with a pipe of their own. */
-    mproc_err err = os_spawn(&sleeper, "exit/6", &line.watch, 1, NULL);
+    mproc_err err = os_spawn(&sleeper, "exit/6", &lifeline.watch, 1, NULL);
     CHECK(err == MPROC_EAGAIN || (!err && ends_as(&sleeper, MPROC_EXIT_EXITED, 6)));
     /* With a few again, all is well. */
     for (fd = last; fd > last - 12; fd--)
@@ -199,7 +173,7 @@ static void a_spawned_child_inherits_nothing_else(void **state)
 {
     (void)state;
     int low = fcntl(STDERR_FILENO, F_DUPFD, 3), high = fcntl(STDERR_FILENO, F_DUPFD, 50);
-    os_process child = start_role("descriptors", &line.watch, 1);
+    os_process child = start_role("descriptors", &lifeline.watch, 1);
     assert_exits_with(&child, 8);
     close(low);
     close(high);
@@ -215,12 +189,12 @@ static void no_descriptor_is_left_behind(void **state)
             before = count_descriptors();
         os_lifeline other;
         os_watcher *watcher;
-        os_process spawned = start_role("sleeper", &line.watch, 1), forked;
+        os_process spawned = start_role("sleeper", &lifeline.watch, 1), forked;
         os_handle sentinel;
         bool in_child;
         assert_int_equal(os_fork(&forked, &in_child), MPROC_OK);
         if (in_child) {
-            os_lifeline_wait(line.watch, OS_FOREVER);
+            os_lifeline_wait(lifeline.watch, OS_FOREVER);
             _exit(0);
         }
         assert_int_equal(os_process_sentinel(&spawned, &sentinel), MPROC_OK);
@@ -400,19 +374,6 @@ static void a_set_uid_program_is_nobodys_child(void **state)
     assert_int_equal(privileged, CHILD_FAILED);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    os_lifeline_close(&line);
-    return 0;
-}
-
 /* ---- files ---- */
 
 static int write_to_the_limit(void)
@@ -487,5 +448,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_deleted_executable_still_spawns),
         cmocka_unit_test(a_set_uid_program_is_nobodys_child),
     };
-    return cmocka_run_group_tests_name("os limits", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("os limits", tests, open_lifeline, close_lifeline);
 }

@@ -3,30 +3,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static os_lifeline line;
-
-static bool spawn(os_process *child, const char *text)
-{
-    return os_spawn(child, text, &line.watch, 1, NULL) == MPROC_OK;
-}
-
-static int play_sleeper(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    os_lifeline_wait(entry->handles[0], OS_FOREVER);
-    return 77;
-}
-
-static void note_end(void *context, uint64_t key)
-{
-    (void)key;
-    atomic_fetch_add((_Atomic uint32_t *)context, 1);
-}
 
 /* ---- children ---- */
 
@@ -153,7 +132,7 @@ static int be_interrupted(void)
     CHECK(os_signal_init(&on->signal[0], nonce, 0) == MPROC_OK);
     start_alarms();
     CHECK(os_process_wait(&child, in_milliseconds(20)) == MPROC_ETIMEDOUT);
-    CHECK(os_lifeline_wait(line.watch, in_milliseconds(20)) == MPROC_ETIMEDOUT);
+    CHECK(os_lifeline_wait(lifeline.watch, in_milliseconds(20)) == MPROC_ETIMEDOUT);
     CHECK(os_signal_wait(&on->signal[0], in_milliseconds(20)) == MPROC_ETIMEDOUT);
     CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, in_milliseconds(20)) == MPROC_ETIMEDOUT);
     CHECK(atomic_load(&alarms) > 3);
@@ -161,7 +140,7 @@ static int be_interrupted(void)
     const int64_t deadlines[] = {soon(), OS_FOREVER};
     for (int i = 0; i < 2; i++) {
         CHECK(os_process_wait(&child, deadlines[i]) == MPROC_EINTR);
-        CHECK(os_lifeline_wait(line.watch, deadlines[i]) == MPROC_EINTR);
+        CHECK(os_lifeline_wait(lifeline.watch, deadlines[i]) == MPROC_EINTR);
         CHECK(os_signal_wait(&on->signal[0], deadlines[i]) == MPROC_EINTR);
         CHECK(!os_has_futex || os_futex_wait(&on->word[0], 0, deadlines[i]) == MPROC_EINTR);
     }
@@ -329,19 +308,6 @@ static void a_stopped_child_dies_with_the_line(void **state)
     assert_was_ended(&child, true);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    os_lifeline_close(&line);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     static const role roles[] = {
@@ -361,5 +327,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_was_read_ahead_is_forgotten),
         cmocka_unit_test(a_stopped_child_dies_with_the_line),
     };
-    return cmocka_run_group_tests_name("os signals", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("os signals", tests, open_lifeline, close_lifeline);
 }

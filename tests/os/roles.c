@@ -94,3 +94,33 @@ bool comes_to(_Atomic uint32_t *word, uint32_t value)
     }
     return true;
 }
+
+/* ---- the lifeline ---- */
+
+os_lifeline lifeline;
+
+int open_lifeline(void **state)
+{
+    (void)state;
+    return os_lifeline_create(&lifeline);
+}
+
+int close_lifeline(void **state)
+{
+    (void)state;
+    os_lifeline_close(&lifeline);
+    return 0;
+}
+
+int play_sleeper(const os_entry *entry, const char *argument)
+{
+    (void)argument;
+    os_lifeline_wait(entry->handles[0], OS_FOREVER);
+    return 77;
+}
+
+int play_exit(const os_entry *entry, const char *argument)
+{
+    (void)entry;
+    return atoi(argument);
+}

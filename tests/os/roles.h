@@ -42,6 +42,15 @@ void assert_exits_with(os_process *child, int code);
 /* Ended by os_process_signal: by a signal, or on Windows with its number as exit code. */
 void assert_was_ended(os_process *child, bool hard);
 
+/* What children hang on, from its opening on: none of them outlives the test. */
+extern os_lifeline lifeline;
+int open_lifeline(void **state); /* for cmocka_run_group_tests */
+int close_lifeline(void **state);
+
+/* Roles: stays until the lifeline is closed, which is its only handle; ends with the argument. */
+int play_sleeper(const os_entry *entry, const char *argument);
+int play_exit(const os_entry *entry, const char *argument);
+
 /* One shared object of a known size, for test and children; its first bytes are a board. */
 #define BOARD_SIZE (UINT64_C(1) << 20)
 typedef struct board {

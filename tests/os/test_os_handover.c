@@ -8,7 +8,6 @@
 enum { MANY = 300 };
 
 /* Sleepers hang on this: none of them outlives the test. */
-static os_lifeline line;
 
 /* ---- channels whose one end is given away ---- */
 
@@ -107,7 +106,7 @@ static int play_numberer(const os_entry *entry, const char *argument)
 
 static os_process start_with(const char *name, const bundle *it)
 {
-    os_handle handles[MANY + 1] = {line.watch};
+    os_handle handles[MANY + 1] = {lifeline.watch};
     memcpy(handles + 1, it->given, it->count * sizeof *handles);
     return start_role(name, handles, it->count + 1);
 }
@@ -115,7 +114,7 @@ static os_process start_with(const char *name, const bundle *it)
 static void check_many(bundle *it)
 {
     os_process child = start_with("numberer", it);
-    os_process sibling = start_role("sleeper", &line.watch, 1);
+    os_process sibling = start_role("sleeper", &lifeline.watch, 1);
     let_go(it);
     for (size_t i = 0; i < it->count; i++)
         assert_number_comes(it->kept[i], (uint32_t)i);
@@ -127,13 +126,6 @@ static void check_many(bundle *it)
     assert_int_equal(os_process_signal(&sibling, true), MPROC_OK);
     assert_was_ended(&sibling, true);
     drop_kept(it);
-}
-
-static int play_sleeper(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    os_lifeline_wait(entry->handles[0], OS_FOREVER);
-    return 7;
 }
 
 static void hundreds_arrive_in_their_order_and_nowhere_else(void **state)
@@ -170,19 +162,19 @@ static void a_child_can_hand_them_on(void **state)
 {
     (void)state;
     bundle *it = make_bundle(20);
-    os_lifeline other = line;
-    assert_int_equal(os_lifeline_create(&line), MPROC_OK);
+    os_lifeline other = lifeline;
+    assert_int_equal(os_lifeline_create(&lifeline), MPROC_OK);
     os_process child = start_with("next", it);
     let_go(it);
     assert_exits_with(&child, 5);
     for (size_t i = 0; i < it->count; i++)
         assert_number_comes(it->kept[i], (uint32_t)i);
     if (os_can_start(MPROC_FORK)) { /* elsewhere a life line breaks with its maker only */
-        os_lifeline_close(&line);
+        os_lifeline_close(&lifeline);
         for (size_t i = 0; i < it->count; i++)
             assert_int_equal(look_for_end(it->kept[i], soon()), MPROC_EEOF);
     }
-    line = other;
+    lifeline = other;
     drop_kept(it);
 }
 
@@ -232,7 +224,7 @@ static void a_server_passes_them_on_and_keeps_none(void **state)
     os_handle ends[2];
     bundle *early = make_bundle(3);
     assert_int_equal(os_forkserver_channel(ends), MPROC_OK);
-    const os_handle handles[] = {ends[1], line.watch};
+    const os_handle handles[] = {ends[1], lifeline.watch};
     os_process server = start_role("server", handles, 2);
     os_handle_close(ends[1]);
     ask_and_check(ends[0], early); /* older than the server */
@@ -261,12 +253,6 @@ static void handles_for_a_dead_server_stay_nowhere(void **state)
     drop_kept(it);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
 int main(int argc, char **argv)
 {
     static const role roles[] = {{"numberer", play_numberer},
@@ -284,5 +270,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_passes_them_on_and_keeps_none),
         cmocka_unit_test(handles_for_a_dead_server_stay_nowhere),
     };
-    return cmocka_run_group_tests_name("os handover", tests, set_up, NULL);
+    return cmocka_run_group_tests_name("os handover", tests, open_lifeline, NULL);
 }

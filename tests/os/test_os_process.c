@@ -3,25 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sleepers hang on this: none of them outlives the test. */
-static os_lifeline line;
-
 static os_process start_sleeper(void)
 {
-    return start_role("sleeper", &line.watch, 1);
-}
-
-static int play_sleeper(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    os_lifeline_wait(entry->handles[0], OS_FOREVER);
-    return 77;
-}
-
-static int play_exit(const os_entry *entry, const char *argument)
-{
-    (void)entry;
-    return atoi(argument);
+    return start_role("sleeper", &lifeline.watch, 1);
 }
 
 static int play_abort(const os_entry *entry, const char *argument)
@@ -83,7 +67,7 @@ static int play_forged(const os_entry *entry, const char *argument)
 static void handles_that_do_not_exist_are_refused(void **state)
 {
     (void)state;
-    os_process child = start_role("forged", &line.watch, 1);
+    os_process child = start_role("forged", &lifeline.watch, 1);
     assert_exits_with(&child, 3);
 }
 
@@ -138,10 +122,10 @@ static void handles_arrive_in_their_order(void **state)
     (void)state;
     os_shared shared;
     make_board(&shared)->bytes[0] = 21;
-    const os_handle handles[] = {line.watch, shared.object, line.watch, shared.object};
+    const os_handle handles[] = {lifeline.watch, shared.object, lifeline.watch, shared.object};
     os_process child = start_role("handles", handles, 4);
     assert_exits_with(&child, 21);
-    const os_handle wrong[] = {line.watch, OS_NO_HANDLE};
+    const os_handle wrong[] = {lifeline.watch, OS_NO_HANDLE};
     assert_int_not_equal(os_spawn(&child, "handles", wrong, 2, NULL), MPROC_OK);
     drop_board(&shared);
 }
@@ -398,19 +382,6 @@ static void a_zombie_is_gone(void **state)
     assert_exits_with(&child, 0);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    os_lifeline_close(&line);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     static const role roles[] = {{"sleeper", play_sleeper}, {"exit", play_exit},
@@ -442,5 +413,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_process_born_later_is_another),
         cmocka_unit_test(a_zombie_is_gone),
     };
-    return cmocka_run_group_tests_name("os process", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("os process", tests, open_lifeline, close_lifeline);
 }

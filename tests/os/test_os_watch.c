@@ -2,21 +2,6 @@
 
 #include <stdlib.h>
 
-static os_lifeline line;
-
-static int play_sleeper(const os_entry *entry, const char *argument)
-{
-    (void)argument;
-    os_lifeline_wait(entry->handles[0], OS_FOREVER);
-    return 77;
-}
-
-static int play_exit(const os_entry *entry, const char *argument)
-{
-    (void)entry;
-    return atoi(argument);
-}
-
 /* ---- watcher ---- */
 
 typedef struct record {
@@ -49,7 +34,7 @@ static void a_watcher_tells_of_each_end_once(void **state)
     os_process children[COUNT];
     assert_int_equal(os_watcher_create(&into.watcher, note, &into), MPROC_OK);
     for (uint64_t i = 0; i < COUNT; i++) {
-        children[i] = start_role("sleeper", &line.watch, 1);
+        children[i] = start_role("sleeper", &lifeline.watch, 1);
         assert_int_equal(os_watcher_add(into.watcher, &children[i], i), MPROC_OK);
     }
     assert_int_equal(atomic_load(&into.calls), 0);
@@ -90,8 +75,8 @@ static void a_watcher_tells_of_one_that_has_ended_before(void **state)
 static void a_watcher_can_be_given_more_while_it_tells(void **state)
 {
     (void)state;
-    os_process first = start_role("sleeper", &line.watch, 1);
-    os_process second = start_role("sleeper", &line.watch, 1);
+    os_process first = start_role("sleeper", &lifeline.watch, 1);
+    os_process second = start_role("sleeper", &lifeline.watch, 1);
     record into = {.next = &second};
     assert_int_equal(os_watcher_create(&into.watcher, note, &into), MPROC_OK);
     assert_int_equal(os_watcher_add(into.watcher, &first, 1), MPROC_OK);
@@ -109,7 +94,7 @@ static void a_watcher_needs_no_process_object(void **state)
 {
     (void)state;
     record into = {.calls = 0};
-    os_process child = start_role("sleeper", &line.watch, 1), copy = child;
+    os_process child = start_role("sleeper", &lifeline.watch, 1), copy = child;
     os_handle sentinel;
     assert_int_equal(os_watcher_create(&into.watcher, note, &into), MPROC_OK);
     assert_int_equal(os_process_sentinel(&copy, &sentinel), MPROC_OK);
@@ -126,7 +111,7 @@ static void a_watcher_is_freed_while_it_watches(void **state)
 {
     (void)state;
     record into = {.calls = 0};
-    os_process child = start_role("sleeper", &line.watch, 1);
+    os_process child = start_role("sleeper", &lifeline.watch, 1);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(os_watcher_create(&into.watcher, note, &into), MPROC_OK);
         assert_int_equal(os_watcher_add(into.watcher, &child, 1), MPROC_OK);
@@ -144,7 +129,7 @@ static void a_fork_lets_go_of_the_watcher(void **state)
     if (!os_can_start(MPROC_FORK))
         skip();
     record into = {.calls = 0};
-    os_process watched = start_role("sleeper", &line.watch, 1), child;
+    os_process watched = start_role("sleeper", &lifeline.watch, 1), child;
     bool in_child;
     assert_int_equal(os_watcher_create(&into.watcher, note, &into), MPROC_OK);
     assert_int_equal(os_watcher_add(into.watcher, &watched, 1), MPROC_OK);
@@ -212,7 +197,7 @@ static void an_armed_child_dies_with_a_killed_maker(void **state)
     (void)state;
     os_shared shared;
     board *on = make_board(&shared);
-    const os_handle handles[] = {shared.object, line.watch};
+    const os_handle handles[] = {shared.object, lifeline.watch};
     os_process maker = start_role("maker", handles, 2);
     assert_true(comes_to(&on->word[1], 1));
     assert_false(os_process_is_gone(atomic_load(&on->pid), atomic_load(&on->born)));
@@ -280,7 +265,7 @@ static void a_broken_line_ends_whoever_arms_it(void **state)
         skip(); /* Windows: the job does it */
     os_lifeline other;
     assert_int_equal(os_lifeline_create(&other), MPROC_OK);
-    const os_handle handles[] = {other.watch, line.watch};
+    const os_handle handles[] = {other.watch, lifeline.watch};
     os_process child = start_role("late", handles, 2);
     os_lifeline_close(&other);
     assert_was_ended(&child, true);
@@ -292,19 +277,6 @@ static void arming_nothing_is_refused(void **state)
     if (!os_can_start(MPROC_FORK))
         skip();
     assert_int_not_equal(os_lifeline_arm(OS_NO_HANDLE), MPROC_OK);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    return os_lifeline_create(&line);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    os_lifeline_close(&line);
-    return 0;
 }
 
 int main(int argc, char **argv)
@@ -330,5 +302,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_broken_line_ends_whoever_arms_it),
         cmocka_unit_test(arming_nothing_is_refused),
     };
-    return cmocka_run_group_tests_name("os watch", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("os watch", tests, open_lifeline, close_lifeline);
 }
