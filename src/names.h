@@ -142,6 +142,7 @@
 #define posix_poll_timeout mproc__posix_poll_timeout
 #define posix_process_open mproc__posix_process_open
 #define posix_raise mproc__posix_raise
+#define posix_raise_both mproc__posix_raise_both
 #define posix_run_fork_handlers mproc__posix_run_fork_handlers
 #define posix_sentinel_pipe mproc__posix_sentinel_pipe
 #define posix_status mproc__posix_status

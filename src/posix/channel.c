@@ -45,15 +45,11 @@ mproc_err os_channel_pair(os_handle ends[2], bool duplex)
 #endif
     if (socketpair(AF_UNIX, type, 0, made))
         return posix_error(errno);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         stay_quiet(made[i]);
-        made[i] = posix_raise(made[i]);
-        if (made[i] < 0) {
-            mproc_err err = posix_error(errno);
-            close(made[1 - i]);
-            return err;
-        }
-    }
+    mproc_err err = posix_raise_both(made);
+    if (err)
+        return err;
     if (!duplex) {
         shutdown(made[0], SHUT_WR);
         shutdown(made[1], SHUT_RD);

@@ -44,6 +44,19 @@ int posix_raise(int fd)
     return raised;
 }
 
+mproc_err posix_raise_both(int made[2])
+{
+    for (int i = 0; i < 2; i++) {
+        made[i] = posix_raise(made[i]);
+        if (made[i] < 0) {
+            mproc_err err = posix_error(errno);
+            close(made[1 - i]);
+            return err;
+        }
+    }
+    return MPROC_OK;
+}
+
 mproc_err posix_pipe(int ends[2])
 {
     int made[2];
@@ -54,14 +67,9 @@ mproc_err posix_pipe(int ends[2])
 #endif
     if (failed)
         return posix_error(errno);
-    for (int i = 0; i < 2; i++) {
-        made[i] = posix_raise(made[i]);
-        if (made[i] < 0) {
-            mproc_err err = posix_error(errno);
-            close(made[1 - i]);
-            return err;
-        }
-    }
+    mproc_err err = posix_raise_both(made);
+    if (err)
+        return err;
     ends[0] = made[0];
     ends[1] = made[1];
     return MPROC_OK;

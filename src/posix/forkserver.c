@@ -47,18 +47,14 @@ mproc_err os_forkserver_channel(os_handle ends[2])
     int made[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, made))
         return posix_error(errno);
-    for (int i = 0; i < 2; i++) {
 #if defined(SO_NOSIGPIPE)
-        int on = 1;
+    const int on = 1;
+    for (int i = 0; i < 2; i++)
         setsockopt(made[i], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 #endif
-        made[i] = posix_raise(made[i]);
-        if (made[i] < 0) {
-            mproc_err err = posix_error(errno);
-            close(made[1 - i]);
-            return err;
-        }
-    }
+    mproc_err err = posix_raise_both(made);
+    if (err)
+        return err;
     ends[0] = made[0];
     ends[1] = made[1];
     return MPROC_OK;

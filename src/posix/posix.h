@@ -26,6 +26,7 @@ mproc_err posix_error(int number);
 /* Moves a fresh descriptor up and makes it close-on-exec. Takes it over: -1 (with errno) means that
  * it is closed. -1 stays -1. */
 int posix_raise(int fd);
+mproc_err posix_raise_both(int made[2]); /* likewise; on an error both are closed */
 /* A second one for the same, as high and as close-on-exec; -1 with errno. */
 int posix_copy(int fd);
 mproc_err posix_pipe(int ends[2]); /* both raised; 0 is the read end */
