@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,12 +257,11 @@ static void await_sweep(slot_id id)
     EXPECT(!is_in_use(id));
 }
 
+/* Not for a moment the companions: one that is woken for nothing looks whether it has an order. */
 static void clear(scene *s, const subject *of)
 {
-    companion kept[COMPANIONS];
-    memcpy(kept, s->companions, sizeof kept);
-    memset(s, 0, sizeof *s);
-    memcpy(s->companions, kept, sizeof kept);
+    const size_t first = offsetof(scene, nap);
+    memset((unsigned char *)s + first, 0, sizeof *s - first);
     atomic_store(&s->operation, of->index);
     s->kind = of->kind;
 }
