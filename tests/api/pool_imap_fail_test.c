@@ -114,7 +114,7 @@ static void only_the_item_that_overran_fails(void **state)
     mproc_pool *pool = new_pool(2);
     for (size_t c = 0; c < COUNT_OF(imaps); c++) {
         mproc_iterator *iterator = iterate(imaps[c], pool, overrun_if_told, items, sizeof items[0],
-                                           COUNT, &(mproc_imap_options){.timeout_ms = 200});
+                                           COUNT, &(mproc_imap_options){.timeout_ms = 400});
         bool came[COUNT] = {false};
         for (size_t i = 0; i < COUNT; i++) {
             mproc_task_error error;

@@ -5,22 +5,36 @@
 
 /* ---- time-outs ---- */
 
+/* How long it took, in milliseconds. One whose time was over before it had begun, for the machine was
+ * busy, is tried again. */
+static int64_t block_too_long(mproc_pool *pool, const mproc_task_options *options,
+                              mproc_task_error *error)
+{
+    int64_t begin;
+    door before = new_door();
+    do {
+        begin = host_now();
+        *error = failure_of(submit(pool, block_forever, &before, sizeof before, options));
+        assert_int_equal(error->err, MPROC_ETIMEDOUT);
+    } while (mproc_semaphore_acquire(before.arrivals, 0));
+    const int64_t took = host_now() - begin;
+    drop_door(before);
+    return took;
+}
+
 static void a_task_that_never_returns_is_ended(void **state)
 {
     (void)state;
-    door before = new_door();
     const mproc_task_options options = {.timeout_ms = 30};
+    mproc_task_error error;
     mproc_pool *pool = new_pool(1);
     const long long pid = ask_pid(pool);
-    mproc_task_error error =
-        failure_of(submit(pool, block_forever, &before, sizeof before, &options));
-    assert_int_equal(error.err, MPROC_ETIMEDOUT);
+    assert_true(block_too_long(pool, &options, &error) >= 30);
     assert_int_equal(error.pid, pid);
     assert_string_equal(error.message, "it ran for longer than 30 ms");
     assert_true(ask_pid(pool) != pid);
     check_pool_works(pool, 20);
     end_pool(pool);
-    drop_door(before);
 }
 
 /* Whoever returns within its grace keeps its worker. */
@@ -44,17 +58,15 @@ static void a_task_that_heeds_its_time_out_keeps_its_worker(void **state)
 static void a_task_that_ignores_its_time_out_is_ended_after_its_grace(void **state)
 {
     (void)state;
-    door before = new_door();
     const mproc_task_options options = {.timeout_ms = 10, .grace_ms = 50};
+    mproc_task_error error;
     mproc_pool *pool = new_pool(1);
     const long long pid = ask_pid(pool);
     const int64_t begin = host_now();
-    assert_int_equal(outcome_of(submit(pool, block_forever, &before, sizeof before, &options)),
-                     MPROC_ETIMEDOUT);
+    block_too_long(pool, &options, &error);
     assert_true(ask_pid(pool) != pid);
     assert_true(host_now() - begin >= 60);
     end_pool(pool);
-    drop_door(before);
 }
 
 /* What is replied after the time-out is not delivered, whatever its size. */

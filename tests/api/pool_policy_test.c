@@ -175,7 +175,7 @@ static void a_task_that_fails_politely_is_not_run_again(void **state)
 {
     (void)state;
     door before = new_door();
-    const mproc_task_options options = {.timeout_ms = 20};
+    const mproc_task_options options = {.timeout_ms = 300};
     mproc_pool *pool =
         make_pool(&(mproc_pool_options){.workers = 1, .on_crash = MPROC_CRASH_RETRIES});
     mproc_result *result = submit(pool, stand_until_canceled, &before, sizeof before, NULL);

@@ -170,16 +170,20 @@ static int keep_buffers_apart(int argc, char **argv)
     return ends_well(start(say_all, NULL, 0)) ? 0 : 1;
 }
 
-/* A few buffers, and a pause: else the file grows as fast as the disk allows. */
+/* Tells when something of it is in the file. A few buffers, and a pause: else that grows as fast as
+ * the disk allows. */
 static int trace_forever(void *args, size_t size)
 {
-    (void)args;
     (void)size;
+    const mproc_event *written = args;
     for (int i = 0;; i++) {
         int64_t now = os_now();
         trace_span("step", "work", now, now + 1500, &(trace_args){.index = i});
-        if (i % 600 == 0)
-            host_nap(1);
+        if (i % 600)
+            continue;
+        trace_flush();
+        mproc_event_set(*written);
+        host_nap(1);
     }
     return 0;
 }
@@ -188,9 +192,14 @@ static int kill_writers(int argc, char **argv)
 {
     (void)argc;
     mproc_process *writers[WRITERS];
+    mproc_event written;
     int kills = atoi(argv[0]);
+    if (mproc_event_create(&written))
+        return 4;
     for (int i = 0; i < WRITERS; i++)
-        writers[i] = start(trace_forever, NULL, 0);
+        writers[i] = start(trace_forever, &written, sizeof written);
+    if (mproc_event_wait(written, SOON))
+        return 5;
     for (int round = 0; round < kills; round++) {
         mproc_process **victim = &writers[round % WRITERS];
         if (!*victim)
@@ -200,13 +209,14 @@ static int kill_writers(int argc, char **argv)
         if (mproc_process_join(*victim, SOON))
             return 2;
         mproc_process_free(*victim);
-        *victim = start(trace_forever, NULL, 0);
+        *victim = start(trace_forever, &written, sizeof written);
     }
     for (int i = 0; i < WRITERS; i++) {
         if (!writers[i] || mproc_process_kill(writers[i]) || mproc_process_join(writers[i], SOON))
             return 3;
         mproc_process_free(writers[i]);
     }
+    mproc_event_destroy(written);
     return 0;
 }
 
