@@ -149,6 +149,16 @@
 #define posix_wait_for mproc__posix_wait_for
 #define posix_wait_readable mproc__posix_wait_readable
 
+/* posix/segment_file.h */
+#define segment_file_inode mproc__segment_file_inode
+#define segment_file_is_current mproc__segment_file_is_current
+#define segment_file_is_free mproc__segment_file_is_free
+#define segment_file_lock mproc__segment_file_lock
+#define segment_file_open mproc__segment_file_open
+#define segment_file_remove mproc__segment_file_remove
+#define segment_file_unlock mproc__segment_file_unlock
+#define segment_file_use mproc__segment_file_use
+
 /* progress/line.h */
 #define progress_line_format mproc__progress_line_format
 

@@ -18,11 +18,10 @@
  * Others unlink and make files of that name without asking for locks: the inode tells whether the
  * record speaks of the file that is there. Whoever waited for a lock starts over if the file has
  * lost its name meanwhile. */
-#include "posix.h"
+#include "segment_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -67,120 +66,6 @@ bool os_segment_allows(const char *name)
     return !strchr(name, '/') && strcmp(name, ".") && strcmp(name, "..") && !is_marker(name);
 }
 
-/* ---- files; failures are errno ---- */
-
-#if POSIX_LINUX
-
-#define FOLDER "/dev/shm"
-
-/* What every C library does here, but some of them allow only shorter names. */
-static int file_open(const char *name, int flags)
-{
-    char path[sizeof FOLDER + OS_SEGMENT_NAME];
-    snprintf(path, sizeof path, FOLDER "/%s", name);
-    return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-static int file_remove(const char *name)
-{
-    char path[sizeof FOLDER + OS_SEGMENT_NAME];
-    snprintf(path, sizeof path, FOLDER "/%s", name);
-    return unlink(path) ? errno : 0;
-}
-
-static bool is_current(int fd, const char *name)
-{
-    struct stat facts;
-    (void)name;
-    return !fstat(fd, &facts) && facts.st_nlink > 0;
-}
-
-/* A lease is given only when nobody has the file open, or mapped, to write: users without a lock,
- * such as Python. Who opens it meanwhile waits for a moment, and this process gets a signal that
- * nobody minds. */
-static bool has_other_users(int fd)
-{
-    fcntl(fd, F_SETSIG, SIGURG);
-    if (fcntl(fd, F_SETLEASE, F_RDLCK))
-        return errno == EAGAIN;
-    fcntl(fd, F_SETLEASE, F_UNLCK);
-    return false;
-}
-
-#else
-
-static int file_open(const char *name, int flags)
-{
-    char path[OS_SEGMENT_NAME + 1];
-    snprintf(path, sizeof path, "/%s", name);
-    return shm_open(path, flags, 0600);
-}
-
-static int file_remove(const char *name)
-{
-    char path[OS_SEGMENT_NAME + 1];
-    snprintf(path, sizeof path, "/%s", name);
-    return shm_unlink(path) ? errno : 0;
-}
-
-/* Not every system counts the names of shared memory. */
-static bool is_current(int fd, const char *name)
-{
-    struct stat facts, named;
-    int other = file_open(name, O_RDONLY);
-    if (other < 0)
-        return errno != ENOENT;
-    bool same = fstat(fd, &facts) || fstat(other, &named) ||
-                (facts.st_dev == named.st_dev && facts.st_ino == named.st_ino);
-    close(other);
-    return same;
-}
-
-static bool has_other_users(int fd)
-{
-    (void)fd;
-    return false;
-}
-
-#endif
-
-/* ENOTSUP: this system does not lock shared memory. */
-static int lock(int fd, int how)
-{
-    int failed;
-    do
-        failed = flock(fd, how);
-    while (failed && errno == EINTR);
-    return !failed ? 0 : errno == EOPNOTSUPP ? ENOTSUP : errno;
-}
-
-static int use(int fd)
-{
-    int failure = lock(fd, LOCK_SH);
-    killpoint();
-    return failure == ENOTSUP ? 0 : failure;
-}
-
-/* A fork may have copied the descriptor: closing it alone would leave it locked. */
-static void unlock(int fd)
-{
-    if (fd >= 0) {
-        flock(fd, LOCK_UN);
-        close(fd);
-    }
-}
-
-static bool is_free(int fd)
-{
-    return !lock(fd, LOCK_EX | LOCK_NB) && !has_other_users(fd);
-}
-
-static uint64_t inode_of(int fd)
-{
-    struct stat facts;
-    return fstat(fd, &facts) ? 0 : (uint64_t)facts.st_ino;
-}
-
 /* ---- markers ---- */
 
 static void marker_name(const char *name, char marker[MARKER_LENGTH + 1])
@@ -193,16 +78,16 @@ static void marker_name(const char *name, char marker[MARKER_LENGTH + 1])
 static int marker_lock(const char *marker, int flags, int how)
 {
     for (;;) {
-        int fd = posix_raise(file_open(marker, O_RDWR | flags));
+        int fd = posix_raise(segment_file_open(marker, O_RDWR | flags));
         if (fd < 0)
             return -1;
         killpoint();
-        int failure = lock(fd, how);
-        if (!failure && is_current(fd, marker))
+        int failure = segment_file_lock(fd, how);
+        if (!failure && segment_file_is_current(fd, marker))
             return fd;
         close(fd);
         if (failure == ENOTSUP)
-            file_remove(marker); /* it would stand for nothing */
+            segment_file_remove(marker); /* it would stand for nothing */
         if (failure) {
             errno = failure;
             return -1;
@@ -240,7 +125,7 @@ static int settle(int marker)
         return errno;
     if (!read_record(marker, &told))
         return own.st_size == 0 ? 0 : EEXIST;
-    int fd = posix_raise(file_open(told.name, O_RDONLY | O_NONBLOCK));
+    int fd = posix_raise(segment_file_open(told.name, O_RDONLY | O_NONBLOCK));
     if (fd < 0)
         return errno == ENOENT ? 0 : errno;
     int failure = 0;
@@ -248,13 +133,13 @@ static int settle(int marker)
     if (fstat(fd, &facts))
         failure = errno;
     else if (facts.st_uid == own.st_uid && speaks_of(&told, &facts)) {
-        if (!is_free(fd))
+        if (!segment_file_is_free(fd))
             failure = EEXIST;
-        else if (is_current(fd, told.name))
-            failure = file_remove(told.name);
+        else if (segment_file_is_current(fd, told.name))
+            failure = segment_file_remove(told.name);
         killpoint();
     }
-    unlock(fd);
+    segment_file_unlock(fd);
     return failure == ENOENT ? 0 : failure;
 }
 
@@ -270,9 +155,9 @@ static bool sweep_marker(const char *name, int64_t deadline)
     }
     bool left = settle(marker);
     if (!left)
-        file_remove(name);
+        segment_file_remove(name);
     killpoint();
-    unlock(marker);
+    segment_file_unlock(marker);
     return left;
 }
 
@@ -290,8 +175,9 @@ static void remove_marker_of(const os_segment *segment, int marker)
     char file[MARKER_LENGTH + 1];
     record told;
     marker_name(segment->name, file);
-    if (marker >= 0 && read_record(marker, &told) && told.inode == inode_of((int)segment->object))
-        file_remove(file);
+    if (marker >= 0 && read_record(marker, &told) &&
+        told.inode == segment_file_inode((int)segment->object))
+        segment_file_remove(file);
     killpoint();
 }
 
@@ -322,23 +208,23 @@ static int make_named(int marker, const char *name, int *made)
     killpoint();
     if (failure)
         return failure;
-    int fd = file_open(name, O_RDWR | O_CREAT | O_EXCL);
+    int fd = segment_file_open(name, O_RDWR | O_CREAT | O_EXCL);
     if (fd < 0)
         return errno;
     killpoint();
     fd = posix_raise(fd);
     if (fd < 0) {
         failure = errno;
-        file_remove(name);
+        segment_file_remove(name);
         return failure;
     }
-    told.inode = inode_of(fd);
-    failure = use(fd);
+    told.inode = segment_file_inode(fd);
+    failure = segment_file_use(fd);
     if (!failure)
         failure = write_record(marker, &told);
     killpoint();
     if (failure) {
-        file_remove(name);
+        segment_file_remove(name);
         close(fd);
         return failure;
     }
@@ -355,8 +241,8 @@ static int make_marked(const char *name, int *fd)
         return errno == ENOTSUP ? make_named(-1, name, fd) : errno;
     int failure = settle(marker);
     if (!failure && (failure = make_named(marker, name, fd)))
-        file_remove(file);
-    unlock(marker);
+        segment_file_remove(file);
+    segment_file_unlock(marker);
     return failure;
 }
 
@@ -422,11 +308,11 @@ mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size
 static int open_locked(const char *name)
 {
     for (;;) {
-        int fd = posix_raise(file_open(name, O_RDWR));
+        int fd = posix_raise(segment_file_open(name, O_RDWR));
         if (fd < 0)
             return -1;
-        int failure = use(fd);
-        if (!failure && is_current(fd, name))
+        int failure = segment_file_use(fd);
+        if (!failure && segment_file_is_current(fd, name))
             return fd;
         close(fd);
         if (failure) {
@@ -474,12 +360,12 @@ mproc_err os_segment_unlink(const os_segment *segment)
     if (!find_marker(segment->name, &marker))
         return posix_error(errno);
     int failure = ENOENT;
-    if (is_current((int)segment->object, segment->name))
-        failure = file_remove(segment->name);
+    if (segment_file_is_current((int)segment->object, segment->name))
+        failure = segment_file_remove(segment->name);
     killpoint();
     if (failure == 0 || failure == ENOENT)
         remove_marker_of(segment, marker);
-    unlock(marker);
+    segment_file_unlock(marker);
     return failure ? posix_error(failure) : MPROC_OK;
 }
 
@@ -490,9 +376,10 @@ void os_segment_keep(const os_segment *segment)
     marker_name(segment->name, file);
     if (find_marker(segment->name, &marker))
         remove_marker_of(segment, marker);
-    else if (is_current((int)segment->object, segment->name))
-        file_remove(file); /* no descriptor left to look at it with; it is ours by all odds */
-    unlock(marker);
+    else if (segment_file_is_current((int)segment->object, segment->name))
+        segment_file_remove(
+            file); /* no descriptor left to look at it with; it is ours by all odds */
+    segment_file_unlock(marker);
 }
 
 void os_segment_close(os_segment *segment)
@@ -506,7 +393,7 @@ size_t os_segment_sweep(void)
 {
     size_t left = 0;
 #if POSIX_LINUX
-    int fd = posix_raise(open(FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int fd = posix_raise(open(SEGMENT_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (!folder) {
         os_handle_close(fd);
