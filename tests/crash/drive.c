@@ -272,6 +272,20 @@ typedef struct reached {
     outcome found;
 } reached;
 
+/* A child that it was just making when it was killed may be left stopped, and holds what it had open:
+ * without pidfds it is not seen to have ended until that one goes on. */
+static mproc_err join_killed(mproc_process *process)
+{
+    enum { TENTH_MS = 100 };
+    const int64_t end = os_now() + PATIENCE_MS * MILLISECOND;
+    mproc_err err;
+    do {
+        host_find_stopped(method.let_go);
+        err = mproc_process_join(process, TENTH_MS);
+    } while (err == MPROC_ETIMEDOUT && os_now() < end);
+    return err;
+}
+
 /* True: the victim has come to the end of its act, where that is its own end. */
 static bool run_processes(scene *s, const order *told)
 {
@@ -280,7 +294,7 @@ static bool run_processes(scene *s, const order *told)
     EXPECT(process != NULL);
     EXPECT(method.bring(mproc_process_pid(process), s, alone ? told->point : told->second));
     method.finish(s);
-    EXPECT(mproc_process_join(process, PATIENCE_MS) == MPROC_OK);
+    EXPECT(join_killed(process) == MPROC_OK);
     const bool ended = alone && has_ended_by_itself(process);
     EXPECT(was_killed(process) || ended);
     mproc_process_free(process);

@@ -9,5 +9,7 @@ void host_adopt_orphans(void);
 /* Those that have ended. Of the library's own children none may have ended unnoticed. `stopped`, or
  * NULL: of one that has been left stopped for its tracer, which is this process. */
 void host_reap_orphans(void (*stopped)(long long pid));
+/* Only the latter. */
+void host_find_stopped(void (*stopped)(long long pid));
 
 #endif

@@ -31,3 +31,12 @@ void host_reap_orphans(void (*stopped)(long long pid))
             stopped(pid);
     }
 }
+
+void host_find_stopped(void (*stopped)(long long pid))
+{
+    siginfo_t info = {0};
+    while (stopped && !waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG) && info.si_pid) {
+        stopped(info.si_pid);
+        info.si_pid = 0;
+    }
+}

@@ -16,3 +16,8 @@ void host_reap_orphans(void (*stopped)(long long pid))
 {
     (void)stopped;
 }
+
+void host_find_stopped(void (*stopped)(long long pid))
+{
+    (void)stopped;
+}
