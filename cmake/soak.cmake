@@ -1,4 +1,4 @@
-# The long tests in full, then all others many times over.
+# The long tests in full, then all others many times over, at last with pauses at random places.
 #   cmake [-DCONFIGS=dev;mingw] [-DREPEAT=20] -P cmake/soak.cmake
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/setup.cmake")
@@ -50,6 +50,10 @@ foreach(config IN LISTS CONFIGS)
     soak_step(${tests} --no-tests=ignore -L soak)
     say_sums()
     soak_step(${tests} --no-tests=error -LE "soak|house" --repeat until-fail:${REPEAT})
+    if(EXISTS "${folder}/tests/jitter.so")
+        soak_step("${CMAKE_COMMAND}" -E env "LD_PRELOAD=${folder}/tests/jitter.so"
+            ${tests} -L "api|unit" -LE soak --repeat until-fail:${REPEAT})
+    endif()
     if(NOT result EQUAL 0)
         list(APPEND failed ${config})
         message(SEND_ERROR " ${config}: failed")
