@@ -603,6 +603,7 @@
 #define lane_is_idle mproc__lane_is_idle
 #define lane_look mproc__lane_look
 #define lane_look_at_all mproc__lane_look_at_all
+#define lane_sleep mproc__lane_sleep
 #define lane_submit mproc__lane_submit
 #define lane_time_out mproc__lane_time_out
 #define result_await mproc__result_await

@@ -242,6 +242,7 @@ static void gather_ended(mproc_iterator *iterator)
 static mproc_err await_any(mproc_iterator *iterator, int64_t deadline)
 {
     pool_shared *shared = iterator->pool->shared;
+    int64_t patience = os_now() + LANE_PATIENCE;
     if (!iterator->ended)
         gather_ended(iterator);
     while (!iterator->ended) {
@@ -250,7 +251,7 @@ static mproc_err await_any(mproc_iterator *iterator, int64_t deadline)
         gather_ended(iterator);
         if (iterator->ended)
             return MPROC_OK;
-        mproc_err err = park(&shared->settled, seen, deadline, family.self);
+        mproc_err err = lane_sleep(iterator->pool, seen, deadline, &patience);
         gather_ended(iterator);
         if (err && !iterator->ended)
             return err;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../family/log.h"
+#include "../family/park.h"
 #include "../killpoint.h"
 #include "results.h"
 #include "watch.h"
@@ -252,6 +253,32 @@ bool lane_await(mproc_result *result)
     }
     collect(result->work, result->cell);
     return false;
+}
+
+static void ring_for_untaken(mproc_pool *pool)
+{
+    bool any = false;
+    pools_lock();
+    for (size_t i = 0; i < pool->work_count && !any; i++) {
+        pool_work *lane = pool->works[i];
+        any = lane->job->is_lane &&
+              range_left(atomic_load(&lane->job->rest), job_generation(lane->word));
+    }
+    pools_unlock();
+    if (any)
+        job_ring_workers(pool->shared, UINT32_MAX);
+}
+
+mproc_err lane_sleep(mproc_pool *pool, uint32_t seen, int64_t deadline, int64_t *patience)
+{
+    const bool is_patient = *patience < deadline;
+    mproc_err err =
+        park(&pool->shared->settled, seen, is_patient ? *patience : deadline, family.self);
+    if (err != MPROC_ETIMEDOUT || !is_patient)
+        return err;
+    *patience = OS_FOREVER;
+    ring_for_untaken(pool);
+    return MPROC_OK;
 }
 
 /* Stops where nobody has begun anything. */

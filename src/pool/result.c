@@ -208,12 +208,13 @@ mproc_err result_await(mproc_result *result, int64_t deadline)
 {
     if (deadline ? spin_for(result) : is_ready(result))
         return MPROC_OK;
-    pool_shared *shared = result->pool->shared;
+    mproc_pool *pool = result->pool;
+    int64_t patience = os_now() + LANE_PATIENCE;
     for (;;) {
-        uint32_t seen = atomic_load(&shared->settled);
+        uint32_t seen = atomic_load(&pool->shared->settled);
         if (!await(result) && is_ready(result))
             return MPROC_OK;
-        mproc_err err = park(&shared->settled, seen, deadline, family.self);
+        mproc_err err = lane_sleep(pool, seen, deadline, &patience);
         if (err)
             return is_ready(result) ? MPROC_OK : err;
     }

@@ -178,6 +178,27 @@ static void who_has_found_something_is_not_rung_in_anothers_stead(void **state)
     end(pool);
 }
 
+static int stop_the_first(void *args, size_t size)
+{
+    return mproc_worker_index() ? find_board(args, size) : begin_to_stop(args, size);
+}
+
+/* As one that gets a SIGSTOP while it sleeps. */
+static void what_a_stopped_worker_was_rung_for_is_done_by_another(void **state)
+{
+    (void)state;
+    mproc_pool *pool = create(2, stop_the_first);
+    atomic_store(&common->pool, pool->shared_ref);
+    finish(apply(pool, do_nothing)); /* there is a lane to look at */
+    job_ring_all(pool->shared);      /* it may be asleep already */
+    assert_true(await(&common->held[0], 1));
+    while (!(atomic_load(&pool->shared->asleep[0]) >> 1 & 1))
+        os_yield();
+    finish(apply(pool, do_nothing));
+    tell(&common->released[0], 1);
+    end(pool);
+}
+
 /* Looks at the last job, in which there is nothing to do, and stops before it looks for the next. */
 static void stop_after_look(void)
 {
@@ -420,6 +441,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_closed_pool_ends_although_nobody_waits_for_its_last_task),
         cmocka_unit_test(who_has_found_something_is_not_rung_in_anothers_stead),
+        cmocka_unit_test(what_a_stopped_worker_was_rung_for_is_done_by_another),
         cmocka_unit_test(a_task_begins_before_a_map_that_was_submitted_after_it),
         cmocka_unit_test(a_worker_dies_beside_a_job_that_is_gone),
         cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
