@@ -396,11 +396,12 @@ void lane_fail_all(mproc_pool *pool, mproc_err err)
 
 /* ---- after the end of a worker ---- */
 
-static void move(mproc_pool *pool, pool_work *lane, uint64_t index)
+/* Only in the state in which it was seen: one that was queued may be in the hands of a living worker,
+ * who begins it just now, and then it stays his. */
+static void move(mproc_pool *pool, pool_work *lane, uint64_t index, uint64_t state)
 {
     pool_cell *cell = cell_of(lane, index);
-    uint64_t state;
-    if (!end_cell(cell, CELL_MOVED, &state))
+    if (!atomic_compare_exchange_strong(&cell->state, &state, cell_with_kind(state, CELL_MOVED)))
         return;
     lane_task again = {
         .code = cell->function,
@@ -432,7 +433,7 @@ static void crash(mproc_pool *pool, pool_work *lane, uint64_t index, const pool_
     pool_mark_loss(why->pid, 0, again);
     if (again) {
         cell->attempts++;
-        move(pool, lane, index);
+        move(pool, lane, index, atomic_load(&cell->state));
         return;
     }
     if (!end_cell(cell, CELL_ENDED + OUTCOME_CRASHED, &state))
@@ -479,7 +480,7 @@ bool lane_bury(mproc_pool *pool, pool_work *lane, uint32_t worker, const pool_cr
             crash(pool, lane, i, why);
             lost = true;
         } else if (cell_kind_of(state) == CELL_QUEUED && !is_in_a_range(pool, lane, i)) {
-            move(pool, lane, i);
+            move(pool, lane, i, state);
         }
     }
     return lost;

@@ -254,6 +254,44 @@ static void a_task_begins_before_a_map_that_was_submitted_after_it(void **state)
 
 /* ---- what a dead worker leaves ---- */
 
+static int count_up(mproc_task *task)
+{
+    (void)task;
+    atomic_fetch_add(&common->began, 1);
+    return 0;
+}
+
+/* As if one that has never done anything had died while it looked at each lane. */
+static void bury_a_third(mproc_pool *pool)
+{
+    const pool_crash nothing = {.pid = 0};
+    _Atomic uint64_t *busy = &pool->shared->workers[2].busy;
+    pools_lock();
+    atomic_store(&pool->shared->worker_count, 3);
+    for (size_t i = 0; i < pool->work_count; i++) {
+        atomic_store(busy, pool->works[i]->word);
+        assert_false(lane_bury(pool, pool->works[i], 2, &nothing));
+    }
+    atomic_store(busy, 0);
+    pools_unlock();
+}
+
+/* The living take one task after the other meanwhile: what they have in hand just then is in no range,
+ * and still theirs to begin. */
+static void a_burial_leaves_each_task_that_begins_just_then_alone(void **state)
+{
+    (void)state;
+    enum { TASKS = 20000, AT_ONCE = 10 };
+    mproc_pool *pool = create(2, find_board);
+    for (int i = 0; i < TASKS; i++) {
+        assert_int_equal(mproc_pool_apply_async(pool, count_up, NULL, 0, NULL, NULL), MPROC_OK);
+        if (i % AT_ONCE == 0)
+            bury_a_third(pool);
+    }
+    end(pool);
+    assert_int_equal(atomic_load(&common->began), TASKS);
+}
+
 /* It had read a job's word, was paused until the job was gone, and could still say that it looks
  * at it. */
 static void a_worker_dies_beside_a_job_that_is_gone(void **state)
@@ -443,6 +481,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(who_has_found_something_is_not_rung_in_anothers_stead),
         cmocka_unit_test(what_a_stopped_worker_was_rung_for_is_done_by_another),
         cmocka_unit_test(a_task_begins_before_a_map_that_was_submitted_after_it),
+        cmocka_unit_test(a_burial_leaves_each_task_that_begins_just_then_alone),
         cmocka_unit_test(a_worker_dies_beside_a_job_that_is_gone),
         cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
         cmocka_unit_test(what_a_task_was_given_is_freed_when_the_pool_is_terminated),
