@@ -227,13 +227,17 @@ static void swap(flight *a, flight *b)
     *b = kept;
 }
 
-/* Behind those that are known to have ended already. */
+/* Behind those that are known to have ended already. Mostly they have ended in a row: what is looked
+ * at behind its end is a line of the cache that a worker is writing. */
 static void gather_ended(mproc_iterator *iterator)
 {
+    bool in_row = true;
     pools_lock();
-    for (size_t i = iterator->ended; i < iterator->flying; i++) {
-        if (lane_look(at(iterator, i)->result))
+    for (size_t i = iterator->ended; i < iterator->flying && in_row; i++) {
+        const bool has_ended = lane_look(at(iterator, i)->result);
+        if (has_ended)
             swap(at(iterator, i), at(iterator, iterator->ended++));
+        in_row = has_ended || !iterator->ended;
     }
     pools_unlock();
 }
