@@ -376,9 +376,9 @@ void os_segment_keep(const os_segment *segment)
     marker_name(segment->name, file);
     if (find_marker(segment->name, &marker))
         remove_marker_of(segment, marker);
+    /* No descriptor is left to look at it with; it is ours by all odds. */
     else if (segment_file_is_current((int)segment->object, segment->name))
-        segment_file_remove(
-            file); /* no descriptor left to look at it with; it is ours by all odds */
+        segment_file_remove(file);
     segment_file_unlock(marker);
 }
 
