@@ -274,10 +274,12 @@ mproc_err lane_sleep(mproc_pool *pool, uint32_t seen, int64_t deadline, int64_t 
     const bool is_patient = *patience < deadline;
     mproc_err err =
         park(&pool->shared->settled, seen, is_patient ? *patience : deadline, family.self);
-    if (err != MPROC_ETIMEDOUT || !is_patient)
+    if (err != MPROC_ETIMEDOUT || !deadline)
+        return err;
+    ring_for_untaken(pool);
+    if (!is_patient)
         return err;
     *patience = OS_FOREVER;
-    ring_for_untaken(pool);
     return MPROC_OK;
 }
 

@@ -50,9 +50,10 @@ mproc_err lane_submit(mproc_pool *pool, const lane_task *task, mproc_result *res
 bool lane_look(mproc_result *result);
 /* Its worker is to ring the pool when it has ended. False: it has. */
 bool lane_await(mproc_result *result);
-/* Without the lock: waits until something has settled since `seen`, or for no reason. *patience, at
- * first LANE_PATIENCE from now: then all who sleep are rung if there is a task that nobody has taken,
- * for who was rung for it may have been stopped before he looked. */
+/* Without the lock: waits until something has settled since `seen`, or for no reason. When that has
+ * lasted until *patience, at first LANE_PATIENCE from now, or until the deadline, all who sleep are
+ * rung if there is a task that nobody has taken: who was rung for it may have been stopped before he
+ * looked. */
 #define LANE_PATIENCE INT64_C(20000000)
 mproc_err lane_sleep(mproc_pool *pool, uint32_t seen, int64_t deadline, int64_t *patience);
 /* MPROC_ESTATE: it had ended. */

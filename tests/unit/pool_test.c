@@ -17,6 +17,7 @@
 #include "pool/lane.h"
 
 enum { SOON = 30000, LARGE = 100000 }; /* milliseconds, bytes */
+#define MILLISECOND INT64_C(1000000)
 
 /* In the arena, for the workers to say and to be told. */
 typedef struct board {
@@ -31,7 +32,7 @@ static board *common; /* in each process */
 
 static bool await(const _Atomic uint32_t *word, uint32_t value)
 {
-    const int64_t end = os_now() + SOON * INT64_C(1000000);
+    const int64_t end = os_now() + SOON * MILLISECOND;
     _Atomic uint32_t *place = (_Atomic uint32_t *)(uintptr_t)word;
     for (uint32_t now; (now = atomic_load(place)) != value;) {
         if (os_now() > end)
@@ -183,31 +184,56 @@ static int stop_the_first(void *args, size_t size)
     return mproc_worker_index() ? find_board(args, size) : begin_to_stop(args, size);
 }
 
-/* As one that gets a SIGSTOP while it sleeps. */
-static void what_a_stopped_worker_was_rung_for_is_done_by_another(void **state)
+/* Until it has ended, in waits of so many milliseconds; not as long as a held worker stays so. */
+static void finish_by_waits(mproc_result *result, int each_ms)
 {
-    (void)state;
+    const int64_t last = os_now() + SOON / 2 * MILLISECOND;
+    mproc_err err;
+    do
+        err = mproc_result_wait(result, each_ms);
+    while (err == MPROC_ETIMEDOUT && os_now() < last);
+    assert_int_equal(err, MPROC_OK);
+    mproc_result_free(result);
+}
+
+/* As one that gets a SIGSTOP while it sleeps, and is rung for each task. The other one would find a task
+ * by itself while it is about to sleep: hence some time in between. */
+static void check_another_does_it(int each_ms)
+{
+    enum { ROUNDS = 5, FIRST = 1, OTHER = 2 };
     mproc_pool *pool = create(2, stop_the_first);
+    _Atomic uint64_t *asleep = &pool->shared->asleep[0];
     atomic_store(&common->pool, pool->shared_ref);
     finish(apply(pool, do_nothing)); /* there is a lane to look at */
     job_ring_all(pool->shared);      /* it may be asleep already */
     assert_true(await(&common->held[0], 1));
-    while (!(atomic_load(&pool->shared->asleep[0]) >> 1 & 1))
-        os_yield();
-    finish(apply(pool, do_nothing));
+    for (int i = 0; i < ROUNDS; i++) {
+        atomic_fetch_or(asleep, FIRST);
+        while (!(atomic_load(asleep) & OTHER))
+            os_yield();
+        park(&common->end, 0, os_now() + MILLISECOND, family.self);
+        finish_by_waits(apply(pool, do_nothing), each_ms);
+    }
     tell(&common->released[0], 1);
     end(pool);
+}
+
+static void what_a_stopped_worker_was_rung_for_is_done_by_another(void **state)
+{
+    (void)state;
+    check_another_does_it(SOON / 2);
+    check_another_does_it(5);
 }
 
 /* Looks at the last job, in which there is nothing to do, and stops before it looks for the next. */
 static void stop_after_look(void)
 {
-    const pool_shared *shared = arena_at(common->pool);
-    const pool_worker *own = common->pool ? &shared->workers[0] : NULL;
     static bool has_looked;
-    if (!own || atomic_load(&common->held[0]))
+    const arena_ref pool = atomic_load(&common->pool);
+    const pool_shared *shared = arena_at(pool);
+    if (!pool || atomic_load(&common->held[0]))
         return;
-    const bool looks = atomic_load(&own->busy) != 0;
+    const bool looks = atomic_load(&shared->workers[0].busy) != 0;
     if (has_looked && !looks) {
         tell(&common->held[0], 1);
         await(&common->released[0], 1);
@@ -234,7 +260,7 @@ static void a_task_begins_before_a_map_that_was_submitted_after_it(void **state)
     (void)state;
     mproc_pool *pool = create(1, begin_to_stop_after_look);
     finish(apply(pool, do_nothing)); /* there is a lane to look at */
-    common->pool = pool->shared_ref;
+    atomic_store(&common->pool, pool->shared_ref);
     job_ring_all(pool->shared);
     assert_true(await(&common->held[0], 1));
     mproc_result *map = NULL, *task = apply(pool, take_number);
@@ -450,7 +476,7 @@ static void each_place_has_one_worker_whoever_resizes(void **state)
     resize_often(NULL);
     os_thread_join(thread);
     assert_int_equal(mproc_pool_resize(shared_pool, 2), MPROC_OK);
-    const int64_t deadline = os_now() + SOON * INT64_C(1000000);
+    const int64_t deadline = os_now() + SOON * MILLISECOND;
     while (count_children() - before != 2 && os_now() < deadline)
         os_yield();
     assert_int_equal(count_children() - before, 2);
