@@ -378,6 +378,10 @@
 #define objects mproc__objects
 #define objects_were_used mproc__objects_were_used
 
+/* family/eventcount.h */
+#define eventcount_announce mproc__eventcount_announce
+#define eventcount_sleep mproc__eventcount_sleep
+
 /* family/robust.h */
 #define robust_acquire_slowly mproc__robust_acquire_slowly
 #define robust_acquire_until mproc__robust_acquire_until
@@ -427,7 +431,6 @@
 #define bell_pass mproc__bell_pass
 #define bell_ring_slowly mproc__bell_ring_slowly
 #define bell_watch mproc__bell_watch
-#define bell_sleep mproc__bell_sleep
 
 /* data/ends.h */
 #define ends_are_ready mproc__ends_are_ready

@@ -2,33 +2,20 @@
 
 #include "../killpoint.h"
 
-mproc_err bell_sleep(bell_wait *wait)
-{
-    if (wait->deadline == 0)
-        return MPROC_ETIMEDOUT;
-    if (!wait->armed) {
-        wait->armed = true;
-        return object_flag(wait->bell, wait->id, BELL_WAITERS) ? MPROC_OK : MPROC_ESTALE;
-    }
-    wait->armed = false;
-    wait->slept = true;
-    return object_sleep(wait->bell, wait->seq, wait->deadline);
-}
-
-/* Whoever changed something before the flag stood did not ring: so the look comes after it. */
-void bell_pass(const bell_wait *wait, bool (*is_missing)(const void *context), const void *context)
+/* A thread that changed something before the flag stood did not ring: so the look comes after it. */
+void bell_pass(const eventcount *wait, bool (*is_missing)(const void *context), const void *context)
 {
     if (!wait->slept)
         return;
-    bool gone = !object_flag(wait->bell, wait->id, BELL_WAITERS);
+    bool gone = !eventcount_announce(wait);
     if (gone || !is_missing(context))
-        bell_ring_slowly(wait->bell, wait->id);
+        bell_ring_slowly(wait->cell, wait->id);
 }
 
-void bell_watch(object *bell, uint64_t id)
+void bell_watch(object *bell, uint64_t id, object *lock)
 {
     object_watch(bell);
-    object_flag(bell, id, BELL_WATCHED);
+    eventcount_announce(&(eventcount){.cell = bell, .id = id, .flag = BELL_WATCHED, .lock = lock});
 }
 
 void bell_ring_slowly(object *bell, uint64_t id)

@@ -2,43 +2,26 @@
  *
  *   word: generation | WAITERS | WATCHED
  *
- * The one who rings it has changed what is waited for before. A sleeper sets WAITERS, looks once
- * more, and sleeps while `seq` stays; so one of the two sees the other. Ringing clears WAITERS and
- * wakes one; who has slept passes it on (bell_pass), since others may still sleep. So only the
- * death of one on its way could leave them asleep: whoever uses a bell has touched it before, and
- * its sweep rings it once more. */
+ * It is an eventcount. A ring takes the flags away and wakes one thread; a thread that has slept
+ * passes the ring on (bell_pass), since others may still sleep. So only the death of a process
+ * between the two could leave them asleep, or that of one that owes a ring to all: every process
+ * touches a bell before it uses it, and its sweep rings the bell for all. */
 #ifndef MPROC_DATA_BELL_H
 #define MPROC_DATA_BELL_H
 
-#include "../family/object.h"
+#include "../family/eventcount.h"
 #include "../family/spin.h"
 
 #define BELL_WAITERS (UINT64_C(1) << 39)
 #define BELL_WATCHED (UINT64_C(1) << 38)
 
-typedef struct bell_wait {
-    object *bell;
-    uint64_t id;
-    int64_t deadline;
-    uint32_t seq;
-    bool armed, slept;
-} bell_wait;
+/* At the end of a wait, however it ended; unless something is missing, the next thread is woken. */
+void bell_pass(const eventcount *wait, bool (*is_missing)(const void *context),
+               const void *context);
 
-/* Before each look at what is waited for. */
-static inline void bell_look(bell_wait *wait)
-{
-    wait->seq = atomic_load(&wait->bell->seq);
-}
-
-/* After a look in vain. MPROC_OK: look again; MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR,
- * MPROC_EAGAIN. */
-mproc_err bell_sleep(bell_wait *wait);
-/* At the end of a wait, come what may; unless something is missing, the next one is woken.
- * `is_missing` loads in sequential consistency. */
-void bell_pass(const bell_wait *wait, bool (*is_missing)(const void *context), const void *context);
-
-/* From the next ring on, and only once, this process's slot is rung, too. Look once more after it. */
-void bell_watch(object *bell, uint64_t id);
+/* From the next ring on, and only once, this process's slot is rung, too. `lock` is the one whose
+ * holder changes what is waited for. Look once more after it. */
+void bell_watch(object *bell, uint64_t id, object *lock);
 
 void bell_ring_slowly(object *bell, uint64_t id);
 static inline void bell_ring(object *bell, uint64_t id)

@@ -194,7 +194,7 @@ void ends_watch(uint64_t id)
     mproc_err err;
     const ends *q = ends_find(id, &err);
     if (q)
-        bell_watch(q->items.cell, q->items.id);
+        bell_watch(q->items.cell, q->items.id, q->tail.cell);
 }
 
 /* ---- growing ---- */
@@ -374,10 +374,12 @@ static void sweep_one(object *cell, void *context)
             return;
     } else if (!object_is_ending_by(cell, dead)) {
         return;
-    } else if (!take_both_over(&q, dead, os_now() + PATIENCE)) {
-        object_entrust(cell, dead, OBJECT_ABANDONED);
+    } else {
         wake_all(cell);
-        return;
+        if (!take_both_over(&q, dead, os_now() + PATIENCE)) {
+            object_entrust(cell, dead, OBJECT_ABANDONED);
+            return;
+        }
     }
     free_all(&q);
     destroy_parts(cell);

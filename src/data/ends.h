@@ -68,7 +68,7 @@ static inline mark end_mark(const end *one)
     return mark_of(atomic_load_explicit(&one->cell->field[END_MARK], memory_order_relaxed));
 }
 
-/* In one order with the flags of those who wait for it. */
+/* For a look after an announcement: see eventcount.h. */
 static inline mark end_now(const end *one)
 {
     return mark_of(atomic_load(&one->cell->field[END_MARK]));

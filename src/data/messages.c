@@ -22,12 +22,13 @@ typedef struct turn {
     bool (*is_missing)(const void *q); /* room, or a message */
     mproc_err missing;
     const end *bell;
+    const end *lock; /* of the other end, which brings it */
     unsigned in_a_row;
 } turn;
 
 /* Whether something comes while it is looked for. Ever more seldom: each look takes a line of the
  * cache from the one that is waited for; and the one that only takes gets more at a time. */
-static bool look_for(const ends *q, const turn *t, const bell_wait *wait, spin *looking)
+static bool look_for(const ends *q, const turn *t, const eventcount *wait, spin *looking)
 {
     enum { MANY = 4, SELDOM = 16, VERY_SELDOM = 1024 };
     unsigned gap = t->in_a_row > MANY ? VERY_SELDOM : 1;
@@ -46,17 +47,21 @@ static bool look_for(const ends *q, const turn *t, const bell_wait *wait, spin *
 
 static mproc_err wait_until(const ends *q, const turn *t, int64_t deadline)
 {
-    bell_wait wait = {.bell = t->bell->cell, .id = t->bell->id, .deadline = deadline};
+    eventcount wait = {.cell = t->bell->cell,
+                       .id = t->bell->id,
+                       .flag = BELL_WAITERS,
+                       .lock = t->lock->cell,
+                       .deadline = deadline};
     spin looking = spin_begin();
     mproc_err err;
     for (;;) {
-        bell_look(&wait);
+        eventcount_look(&wait);
         err = t->try(q, t->what, deadline);
         if (err != t->missing)
             break;
         if (look_for(q, t, &wait, &looking))
             continue;
-        if ((err = bell_sleep(&wait))) {
+        if ((err = eventcount_sleep(&wait))) {
             err = err == MPROC_ETIMEDOUT ? t->missing : err;
             break;
         }
@@ -191,7 +196,7 @@ static mproc_err put(mproc_queue queue, const parcel *parcels, size_t count, siz
     if (is_worth_waiting(err, MPROC_EFULL, timeout_ms)) {
         streak.puts++;
         err = wait_and_try(
-            q, &(turn){try_putting, &all, looks_full, MPROC_EFULL, &q->room, streak.puts},
+            q, &(turn){try_putting, &all, looks_full, MPROC_EFULL, &q->room, &q->head, streak.puts},
             timeout_ms);
     }
     *done += all.done;
@@ -393,9 +398,9 @@ static mproc_err get(mproc_queue queue, deliveries *all, int timeout_ms)
     err = try_get(q, all, 0);
     if (is_worth_waiting(err, MPROC_EEMPTY, timeout_ms)) {
         streak.gets++;
-        err = wait_and_try(q,
-                           &(turn){try_get, all, looks_empty, MPROC_EEMPTY, &q->items, streak.gets},
-                           timeout_ms);
+        err = wait_and_try(
+            q, &(turn){try_get, all, looks_empty, MPROC_EEMPTY, &q->items, &q->tail, streak.gets},
+            timeout_ms);
     }
     return err;
 }

@@ -117,7 +117,7 @@ static mproc_err look_whether_done(const ends *q, int64_t deadline, bool *done)
     return MPROC_OK;
 }
 
-/* Looks once more between the flag and the sleep: whoever finishes the last one sees the flag. */
+/* A task_done changes the count under the lock that each look takes. */
 mproc_err mproc_queue_join(mproc_queue queue, int timeout_ms)
 {
     int64_t deadline;
@@ -125,16 +125,14 @@ mproc_err mproc_queue_join(mproc_queue queue, int timeout_ms)
     const ends *q = ends_find(queue.id, &err);
     if (!err)
         err = park_deadline(timeout_ms, &deadline);
-    for (bool done, armed = false; !err; armed = !armed) {
-        uint32_t seq = atomic_load(&q->queue->seq);
+    if (err)
+        return err;
+    eventcount wait = {.cell = q->queue, .id = q->id, .flag = QUEUE_JOINERS, .deadline = deadline};
+    for (bool done = false;;) {
+        eventcount_look(&wait);
         if ((err = look_whether_done(q, deadline, &done)) || done)
-            break;
-        if (deadline == 0)
-            return MPROC_ETIMEDOUT;
-        if (armed)
-            err = object_sleep(q->queue, seq, deadline);
-        else if (!object_flag(q->queue, q->id, QUEUE_JOINERS))
-            err = MPROC_ESTALE;
+            return err;
+        if ((err = eventcount_sleep(&wait)))
+            return err;
     }
-    return err;
 }

@@ -41,7 +41,7 @@ static void sweep_one(object *cell, void *context)
         break;
     case OBJECT_BELL:
         if (object_was_touched(cell, gone->slot)) {
-            object_wake(cell, 1);
+            object_wake(cell, UINT32_MAX); /* the dead one may have closed the queue */
             object_ring_watchers(cell);
         }
         break;

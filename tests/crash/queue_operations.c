@@ -98,6 +98,14 @@ static void make_to_be_served(scene *s)
     companion_call(s, 0);
 }
 
+static void let_both_wait(scene *s)
+{
+    for (int who = 0; who < COMPANIONS; who++)
+        companion_call(s, who);
+    for (int who = 0; who < COMPANIONS; who++)
+        companion_await_sleep(s, who);
+}
+
 static void let_one_wait(scene *s)
 {
     companion_call(s, 1);
@@ -359,6 +367,19 @@ static outcome check_closed_under_waiter(scene *s)
     return err ? OUTCOME_AFTER : OUTCOME_BEFORE;
 }
 
+/* The closer owes its wake-up to all. */
+static outcome check_closed_under_two(scene *s)
+{
+    const mproc_err err = put(s->queue, 9, SMALL, 0);
+    EXPECT(err == MPROC_ECLOSED || !atomic_load(&s->note[DONE]));
+    if (!err)
+        EXPECT(put(s->queue, 9, SMALL, 0) == MPROC_OK);
+    for (int who = 0; who < COMPANIONS; who++)
+        expect_finish(s, who, err);
+    EXPECT(mproc_queue_destroy(s->queue) == MPROC_OK);
+    return err ? OUTCOME_AFTER : OUTCOME_BEFORE;
+}
+
 static bool has_finished(const companion *one)
 {
     return atomic_load(&one->done) == atomic_load(&one->order);
@@ -469,6 +490,8 @@ const operation queue_operations[] = {
     {"close", make, NULL, act_close, NULL, check_closed},
     {"close under a waiter", make, let_one_wait, act_close, wait_for_message,
      check_closed_under_waiter},
+    {"close under two waiters", make, let_both_wait, act_close, wait_for_message,
+     check_closed_under_two},
     {"say that one is done", make_with_small, NULL, act_say_done, NULL, check_said_done},
     {"say that the last one is done", make_with_one, let_one_wait, act_say_done, wait_until_done,
      check_last_said_done},

@@ -223,9 +223,91 @@ static void a_wake_up_is_passed_on_by_a_look_after_the_flag(void **state)
     (void)state;
     assert_int_equal(mproc_queue_create(&of_bell, NULL), MPROC_OK);
     const end bell = find(of_bell)->items;
-    const bell_wait slept = {.bell = bell.cell, .id = bell.id, .slept = true};
+    const eventcount slept = {
+        .cell = bell.cell, .id = bell.id, .flag = BELL_WAITERS, .slept = true};
     bell_pass(&slept, sees_flag, &bell);
     assert_int_equal(mproc_queue_destroy(of_bell), MPROC_OK);
+}
+
+/* A wait of this thread at a queue's bell, which is announced, and has looked in vain again. */
+static eventcount announced_at(const end *bell, const end *other)
+{
+    eventcount wait = {.cell = bell->cell,
+                       .id = bell->id,
+                       .flag = BELL_WAITERS,
+                       .lock = other->cell,
+                       .deadline = os_now() + 1};
+    eventcount_look(&wait);
+    assert_int_equal(eventcount_sleep(&wait), MPROC_OK);
+    assert_true(atomic_load(&bell->cell->word) & BELL_WAITERS);
+    return wait;
+}
+
+/* A late ring for an earlier message takes the flag away before the look. The sleep would last until
+ * the deadline. */
+static void nobody_sleeps_whose_announcement_was_taken(void **state)
+{
+    (void)state;
+    mproc_queue queue;
+    assert_int_equal(mproc_queue_create(&queue, NULL), MPROC_OK);
+    const ends *q = find(queue);
+    eventcount wait = announced_at(&q->items, &q->tail);
+    bell_ring(q->items.cell, q->items.id);
+    assert_false(atomic_load(&q->items.cell->word) & BELL_WAITERS);
+    eventcount_look(&wait);
+    assert_int_equal(eventcount_sleep(&wait), MPROC_OK);
+    eventcount_look(&wait);
+    assert_int_equal(eventcount_sleep(&wait), MPROC_OK); /* announced once more */
+    assert_true(atomic_load(&q->items.cell->word) & BELL_WAITERS);
+    eventcount_look(&wait);
+    assert_int_equal(eventcount_sleep(&wait), MPROC_ETIMEDOUT);
+    assert_int_equal(mproc_queue_destroy(queue), MPROC_OK);
+}
+
+static mproc_queue joined;
+
+static bool has_announced_join(void)
+{
+    mproc_err err;
+    const ends *q = ends_find(joined.id, &err);
+    return atomic_load(&q->queue->word) & QUEUE_JOINERS;
+}
+
+static mproc_err err_of_join;
+
+static void join_queue(void *argument)
+{
+    (void)argument;
+    stops_here = has_announced_join;
+    err_of_join = mproc_queue_join(joined, MPROC_FOREVER);
+}
+
+static void put_and_get(mproc_queue queue)
+{
+    char byte;
+    size_t size;
+    assert_int_equal(mproc_queue_put(queue, "x", 1, 0), MPROC_OK);
+    assert_int_equal(mproc_queue_get(queue, &byte, 1, &size, 0), MPROC_OK);
+}
+
+/* The flag is taken when all is done; then there is more to do before the joiner looks. It must
+ * announce itself again, or nobody wakes it. */
+static void a_join_is_told_though_its_announcement_was_taken(void **state)
+{
+    (void)state;
+    os_handle joiner;
+    assert_int_equal(mproc_queue_create(&joined, NULL), MPROC_OK);
+    put_and_get(joined);
+    start_and_await_stop(&joiner, join_queue);
+    assert_int_equal(mproc_queue_task_done(joined), MPROC_OK);
+    put_and_get(joined);
+    atomic_store(&goes_on, true);
+    while (!has_announced_join())
+        os_yield();
+    assert_int_equal(mproc_queue_task_done(joined), MPROC_OK);
+    let_finish(joiner);
+    assert_int_equal(err_of_join, MPROC_OK);
+    assert_int_equal(mproc_queue_destroy(joined), MPROC_OK);
 }
 
 static mproc_queue make_with_large(void)
@@ -243,6 +325,21 @@ static void begin_end_as(slot_id who, mproc_queue queue)
     be(who);
     assert_int_equal(object_begin_end(queue.id, OBJECT_QUEUE, &cell), MPROC_OK);
     be(self);
+}
+
+/* The destroyer died before it told a process that waits for many things. */
+static void a_watcher_is_rung_for_a_queue_whose_destroyer_died(void **state)
+{
+    (void)state;
+    mproc_queue queue;
+    _Atomic uint32_t *rung = &slot_at(self)->rung;
+    assert_int_equal(mproc_queue_create(&queue, NULL), MPROC_OK);
+    ends_watch(queue.id);
+    const uint32_t before = atomic_load(rung);
+    begin_end_as(dead[0], queue);
+    ends_sweep(dead[0]);
+    sync_sweep(dead[0]);
+    assert_int_not_equal(atomic_load(rung), before);
 }
 
 /* The first is swept before the second, though both are dead. */
@@ -300,6 +397,12 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(recovery_keeps_what_is_just_being_put, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wake_up_is_passed_on_by_a_look_after_the_flag, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(nobody_sleeps_whose_announcement_was_taken, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_join_is_told_though_its_announcement_was_taken, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_watcher_is_rung_for_a_queue_whose_destroyer_died, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_that_died_behind_the_destroyer_costs_nothing, set_up,
                                         tear_down),
