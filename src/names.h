@@ -467,6 +467,10 @@
 #define children_sentinel mproc__children_sentinel
 #define children_signal mproc__children_signal
 
+/* process/room.h */
+#define room_take mproc__room_take
+#define room_return mproc__room_return
+
 /* process/orphans.h */
 #define orphans_adopt mproc__orphans_adopt
 #define orphans_after_fork mproc__orphans_after_fork

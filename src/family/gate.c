@@ -1,6 +1,8 @@
 #include "gate.h"
 
-static os_rwlock gate;
+#include "../hot.h"
+
+MPROC_HOT static os_rwlock gate;
 
 void gate_init(void)
 {

@@ -1,5 +1,6 @@
 #include "slot.h"
 
+#include "../hot.h"
 #include "../killpoint.h"
 #include "park.h"
 #include "text.h"
@@ -71,7 +72,7 @@ static void reset(slot *s, slot_id parent, const char *name, bool daemon)
 
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
 {
-    static _Atomic uint32_t hint;
+    MPROC_HOT static _Atomic uint32_t hint;
     uint32_t used = 0, start = atomic_load_explicit(&hint, memory_order_relaxed);
     slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
     while (table) {

@@ -423,13 +423,15 @@ static bool change_interrupt(int how)
     return sigismember(&before, SIGINT) == 1;
 }
 
+/* Written only where it changes: after a fork each page that is written to costs a fault. */
 void os_hold_interrupt(bool on)
 {
     if (on)
         held_before = change_interrupt(SIG_BLOCK);
     else if (holding && !held_before)
         change_interrupt(SIG_UNBLOCK);
-    holding = on;
+    if (holding != on)
+        holding = on;
 }
 
 bool posix_holds_interrupt(void)

@@ -8,6 +8,7 @@
 #include "../family/log.h"
 #include "../family/park.h"
 #include "../family/trace.h"
+#include "../hot.h"
 #include "../sync/sweep.h"
 #include "forkserver.h"
 #include "orphans.h"
@@ -18,17 +19,17 @@
 #define UNWATCHED (100 * MILLISECOND) /* to look after those that cannot be watched, as yet */
 #define BEAT (20 * MILLISECOND) /* to look whether the forkserver that should report still lives */
 
-static os_mutex lock;
+MPROC_HOT static os_mutex lock;
 /* In the order of their start. Each is held by a reference while it runs. */
-static mproc_process *children, *newest;
+MPROC_HOT static mproc_process *children, *newest;
 static os_watcher *monitor;
-static size_t latecomers; /* children that the monitor does not watch yet */
-static size_t starting;   /* starts in flight */
-static size_t ends_due;   /* watched children of whose end the monitor has not told yet */
+MPROC_HOT static size_t latecomers; /* children that the monitor does not watch yet */
+MPROC_HOT static size_t starting;   /* starts in flight */
+MPROC_HOT static size_t ends_due;   /* watched children of whose end the monitor has not told yet */
 /* This process is ending: it starts no more children. And whether it has had one: else there is
  * nothing to end, and no lock to touch. A start sets `used` before it looks at `ending`, the end
  * does it the other way round. */
-static _Atomic bool ending, used;
+MPROC_HOT static _Atomic bool ending, used;
 
 /* Whoever shares an object wants to know at once when somebody dies with it. */
 static void monitor_for_sharing(void)

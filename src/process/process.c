@@ -9,14 +9,16 @@
 #include "../family/park.h"
 #include "../family/text.h"
 #include "../family/trace.h"
+#include "../hot.h"
 #include "child.h"
 #include "children.h"
 #include "entry.h"
 #include "forkserver.h"
 #include "handover.h"
+#include "room.h"
 
-static process_identity own_identity;  /* "" in the first process */
-static _Atomic unsigned started_count; /* numbers the children of this process */
+static process_identity own_identity;            /* "" in the first process */
+MPROC_HOT static _Atomic unsigned started_count; /* numbers the children of this process */
 
 static mproc_process self_object, parent_object;
 
@@ -136,7 +138,7 @@ static mproc_process *make(const mproc_process_options *options)
     size_t name_size = choose_name(name, &numbered, options->name), given_at, size;
     if (!lay_out(options, name_size, &given_at, &size))
         return NULL;
-    mproc_process *made = malloc(sizeof *made + size + name_size);
+    mproc_process *made = room_take(sizeof *made + size + name_size);
     if (!made)
         return NULL;
     memset(made, 0, sizeof *made);
@@ -199,7 +201,7 @@ void process_release(mproc_process *process)
         return;
     if (process->phase == PROCESS_STARTED && process->owner == family.self)
         os_process_close(&process->os);
-    free(process);
+    room_return(process);
 }
 
 /* ---- starting ---- */
