@@ -371,6 +371,8 @@
 #define object_missing mproc__object_missing
 #define object_touch mproc__object_touch
 #define object_type_of mproc__object_type_of
+#define object_begin_watch mproc__object_begin_watch
+#define object_end_watch mproc__object_end_watch
 #define object_ring_watchers mproc__object_ring_watchers
 #define object_watch mproc__object_watch
 #define object_wake mproc__object_wake

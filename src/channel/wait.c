@@ -146,6 +146,16 @@ static mproc_err wait_for_any(many *m, int64_t deadline)
     }
 }
 
+static mproc_err watch_and_wait(many *m, int64_t deadline)
+{
+    if (m->queues)
+        object_begin_watch();
+    mproc_err err = wait_for_any(m, deadline);
+    if (m->queues)
+        object_end_watch();
+    return err;
+}
+
 static mproc_err prepare(many *m)
 {
     mproc_err err = collect_handles(m);
@@ -187,7 +197,7 @@ mproc_err mproc_wait(mproc_waitable *items, size_t count, size_t *ready, int tim
     for (size_t i = 0; i < count; i++)
         items[i].ready = false;
     if (!(err = prepare(&m)))
-        err = wait_for_any(&m, deadline);
+        err = watch_and_wait(&m, deadline);
     if (!err && ready)
         *ready = m.ready;
     if (m.handles != few)

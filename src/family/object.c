@@ -327,11 +327,35 @@ void object_wake(object *cell, uint32_t count)
     killpoint();
 }
 
+/* A slot's `watched` word: threads that watch << WATCH_BITS | what any of them does. */
+enum { WATCH_BITS = 48 };
+#define WATCHER (UINT64_C(1) << WATCH_BITS)
+
+static uint64_t watch_bit(const object *cell)
+{
+    return UINT64_C(1) << ((cell - objects.cells) % WATCH_BITS);
+}
+
+void object_begin_watch(void)
+{
+    atomic_fetch_add(&slot_at(family.self)->watched, WATCHER);
+    killpoint();
+}
+
 void object_watch(const object *cell)
 {
-    slot *mine = slot_at(family.self);
-    if (mine)
-        atomic_fetch_or(&mine->watched, touch_bit(cell));
+    atomic_fetch_or(&slot_at(family.self)->watched, watch_bit(cell));
+    killpoint();
+}
+
+/* In one step with the count: nobody's bit is taken away while he watches. */
+void object_end_watch(void)
+{
+    _Atomic uint64_t *watched = &slot_at(family.self)->watched;
+    uint64_t now = atomic_load(watched), next;
+    do
+        next = now < 2 * WATCHER ? 0 : now - WATCHER;
+    while (!atomic_compare_exchange_weak(watched, &now, next));
     killpoint();
 }
 
@@ -344,7 +368,7 @@ static bool ring_watcher(slot_id id, slot *watcher, void *bit)
 
 void object_ring_watchers(const object *cell)
 {
-    uint64_t bit = touch_bit(cell);
+    uint64_t bit = watch_bit(cell);
     slot_each(ring_watcher, &bit);
 }
 

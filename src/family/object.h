@@ -147,8 +147,11 @@ static inline mproc_err object_check(uint64_t id, object_type type, object **fou
 void object_touch(const object *cell); /* see above */
 bool object_was_touched(const object *cell, const slot *by);
 void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
-/* Who waits for many things at once does not sleep on any of them: its slot is rung. */
+/* A thread that waits for many things at once does not sleep on any of them: between the beginning and
+ * the end of its watch, its slot is rung for each of them. */
+void object_begin_watch(void);
 void object_watch(const object *cell);
+void object_end_watch(void); /* of the last thread that watches: it is rung for nothing any more */
 void object_ring_watchers(const object *cell);
 /* Who sleeps looks again after so many nanoseconds, a minute: of some ends nobody is told. Tests do
  * not wait as long. */

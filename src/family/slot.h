@@ -37,7 +37,7 @@ typedef struct slot {
     bool daemon;           /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
-    /* Likewise: it wants its `rung` to change when something comes there. */
+    /* Likewise: it wants its `rung` to change when something comes there. See object_watch. */
     _Atomic uint64_t watched;
     char name[SLOT_NAME];
 } slot;

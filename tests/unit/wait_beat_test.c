@@ -1,5 +1,5 @@
-/* A message whose sender was killed before it rang for it, and whose end nobody is told: who waits
- * for many things at once finds it at the next beat. */
+/* Waiting for many things at once. A message whose sender was killed before it rang for it, and whose
+ * end nobody is told, is found at the next beat; and a queue rings those alone who wait. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "data/ends.h"
 #include "family/family.h"
 
-enum { LONG = 60000 };
+enum { LONG = 40000, BEAT = 20000000 /* nanoseconds */ };
 
 static mproc_queue queue;
 
@@ -86,10 +86,58 @@ static void a_time_out_between_two_beats_comes_in_time(void **state)
     assert_true(os_now() - began >= 105000000);
 }
 
+/* ---- whom a queue rings ---- */
+
+static void a_process_whose_watch_has_ended_is_rung_no_more(void **state)
+{
+    (void)state;
+    char byte;
+    mproc_waitable item = {.kind = MPROC_WAITABLE_QUEUE, .queue = queue};
+    _Atomic uint32_t *rung = &slot_at(family.self)->rung;
+    assert_int_equal(mproc_wait(&item, 1, NULL, 0), MPROC_ETIMEDOUT);
+    const uint32_t before = atomic_load(rung);
+    assert_int_equal(mproc_queue_put(queue, "x", 1, 0), MPROC_OK);
+    assert_int_equal(atomic_load(rung), before);
+    assert_int_equal(atomic_load(&slot_at(family.self)->watched), 0);
+    assert_int_equal(mproc_queue_get(queue, &byte, 1, NULL, 0), MPROC_OK);
+}
+
+static void wait_for_message(void *err)
+{
+    mproc_waitable item = {.kind = MPROC_WAITABLE_QUEUE, .queue = queue};
+    *(mproc_err *)err = mproc_wait(&item, 1, NULL, LONG);
+}
+
+/* The beat would be too late. */
+static void the_end_of_a_watch_leaves_other_threads_theirs(void **state)
+{
+    (void)state;
+    os_handle thread;
+    char byte;
+    mproc_queue other;
+    mproc_err err = MPROC_EINVAL, found;
+    assert_int_equal(mproc_queue_create(&other, NULL), MPROC_OK);
+    mproc_waitable item = {.kind = MPROC_WAITABLE_QUEUE, .queue = other};
+    object_beat = INT64_C(4) * LONG * 1000000;
+    const ends *q = ends_find(queue.id, &found);
+    assert_non_null(q);
+    assert_int_equal(os_thread_start(&thread, wait_for_message, &err), MPROC_OK);
+    while (!(atomic_load(&q->items.cell->word) & BELL_WATCHED))
+        os_yield();
+    assert_int_equal(mproc_wait(&item, 1, NULL, 0), MPROC_ETIMEDOUT);
+    assert_int_equal(mproc_queue_put(queue, "x", 1, 0), MPROC_OK);
+    os_thread_join(thread);
+    object_beat = BEAT;
+    assert_int_equal(err, MPROC_OK);
+    assert_int_equal(atomic_load(&slot_at(family.self)->watched), 0);
+    assert_int_equal(mproc_queue_get(queue, &byte, 1, NULL, 0), MPROC_OK);
+    assert_int_equal(mproc_queue_destroy(other), MPROC_OK);
+}
+
 static int make_queue(void **state)
 {
     (void)state;
-    object_beat = 20000000;
+    object_beat = BEAT;
     return mproc_queue_create(&queue, NULL);
 }
 
@@ -106,6 +154,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_wait_for_queues_alone_looks_again_by_itself),
         cmocka_unit_test(a_wait_for_queues_among_others_looks_again_by_itself),
         cmocka_unit_test(a_time_out_between_two_beats_comes_in_time),
+        cmocka_unit_test(a_process_whose_watch_has_ended_is_rung_no_more),
+        cmocka_unit_test(the_end_of_a_watch_leaves_other_threads_theirs),
     };
     return cmocka_run_group_tests(tests, make_queue, destroy_queue);
 }
