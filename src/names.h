@@ -373,6 +373,7 @@
 #define object_type_of mproc__object_type_of
 #define object_begin_watch mproc__object_begin_watch
 #define object_end_watch mproc__object_end_watch
+#define object_retire mproc__object_retire
 #define object_ring_watchers mproc__object_ring_watchers
 #define object_watch mproc__object_watch
 #define object_wake mproc__object_wake
@@ -441,7 +442,9 @@
 #define ends_destroy mproc__ends_destroy
 #define ends_find mproc__ends_find
 #define ends_grow mproc__ends_grow
+#define ends_leave mproc__ends_leave
 #define ends_lock_slowly mproc__ends_lock_slowly
+#define ends_patience mproc__ends_patience
 #define ends_sweep mproc__ends_sweep
 
 /* data/ring.h */

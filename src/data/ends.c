@@ -6,7 +6,7 @@
 #include "../family/log.h"
 #include "../killpoint.h"
 
-#define PATIENCE INT64_C(1000000000) /* with a holder that stands still */
+int64_t ends_patience = INT64_C(1000000000);
 
 /* ---- finding ---- */
 
@@ -136,7 +136,7 @@ static mproc_err lock_one(const ends *q, const end *one, int64_t deadline)
     uint64_t word;
     if ((err && err != MPROC_EOWNERDEAD) || ends_exist(q, &word))
         return err;
-    robust_release(one->cell, one->id, false);
+    ends_unlock(q, one);
     return MPROC_ESTALE;
 }
 
@@ -149,7 +149,7 @@ static mproc_err lock_both_and_recover(const ends *q, int64_t deadline)
         return err;
     err = lock_one(q, &q->head, deadline);
     if (err && err != MPROC_EOWNERDEAD) {
-        ends_unlock(&q->tail);
+        ends_unlock(q, &q->tail);
         return err;
     }
     if ((dead || err) && !recover(q, end_mark(&q->tail)))
@@ -163,18 +163,18 @@ static mproc_err lock_and_recover(const ends *q, const end *one, int64_t deadlin
 {
     mproc_err err = lock_both_and_recover(q, deadline);
     if (!err)
-        ends_unlock(one == &q->tail ? &q->head : &q->tail);
+        ends_unlock(q, one == &q->tail ? &q->head : &q->tail);
     return err;
 }
 
 mproc_err ends_lock_slowly(const ends *q, const end *one, int64_t deadline)
 {
-    int64_t patience = os_now() + PATIENCE;
+    int64_t patience = os_now() + ends_patience;
     int64_t until = deadline > patience ? deadline : patience;
     mproc_err err = lock_one(q, one, until);
     if (err != MPROC_EOWNERDEAD)
         return err;
-    ends_unlock(one);
+    ends_unlock(q, one);
     return lock_and_recover(q, one, until);
 }
 
@@ -210,7 +210,7 @@ static uint32_t larger(const ring *now, uint32_t used, uint32_t need)
 /* The ring's reference is the commit; the old one's block is freed after it, or by a recovery. */
 mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline)
 {
-    int64_t patience = os_now() + PATIENCE;
+    int64_t patience = os_now() + ends_patience;
     mproc_err err = lock_one(q, &q->head, deadline > patience ? deadline : patience);
     if (err && err != MPROC_EOWNERDEAD)
         return err;
@@ -234,7 +234,7 @@ mproc_err ends_grow(const ends *q, mark tail, uint32_t need, int64_t deadline)
     }
     if (dead && recover(q, tail))
         robust_mark_consistent(q->head.cell, q->head.id, false);
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     return err;
 }
 
@@ -298,6 +298,8 @@ static bool empty_out(const ends *q)
     return true;
 }
 
+/* *dead: what lies between the marks may be half-done, or the marks are gone with the lock: the one
+ * who destroyed that had taken it for good before. */
 static bool take_for_good(const end *one, int64_t deadline, bool *dead)
 {
     mproc_err err;
@@ -305,9 +307,72 @@ static bool take_for_good(const end *one, int64_t deadline, bool *dead)
         err = robust_acquire_until(one->cell, one->id, false, deadline);
         if (err == MPROC_EAGAIN)
             os_yield();
-    } while (err == MPROC_EINTR || err == MPROC_EAGAIN);
-    *dead |= err == MPROC_EOWNERDEAD;
-    return !err || err == MPROC_EOWNERDEAD;
+    } while ((err == MPROC_EINTR || err == MPROC_EAGAIN) && os_now() < deadline);
+    const bool suspicious = err == MPROC_EOWNERDEAD || err == MPROC_ESTALE;
+    *dead |= suspicious;
+    return !err || suspicious;
+}
+
+/* A holder may be dead, and its sweep stand behind this one. */
+static bool take_from_dead(const end *one, int64_t deadline, bool *dead)
+{
+    if (take_for_good(one, deadline, dead))
+        return true;
+    robust_look_after(one->cell, one->id);
+    return take_for_good(one, 0, dead);
+}
+
+static bool take_both(const ends *q, int64_t deadline, bool *dead)
+{
+    if (!take_from_dead(&q->tail, deadline, dead))
+        return false;
+    if (take_from_dead(&q->head, deadline, dead))
+        return true;
+    robust_release(q->tail.cell, q->tail.id, false);
+    killpoint();
+    return false;
+}
+
+static bool are_free(const ends *q)
+{
+    const uint64_t tail = atomic_load(&q->tail.cell->word), head = atomic_load(&q->head.cell->word);
+    return !(object_matches(tail, q->tail.id) && tail & OBJECT_OWNER) &&
+           !(object_matches(head, q->head.id) && head & OBJECT_OWNER);
+}
+
+/* They find it gone. */
+static void wake_all(const ends *q)
+{
+    object_wake(q->items.cell, UINT32_MAX);
+    object_wake(q->room.cell, UINT32_MAX);
+    object_ring_watchers(q->items.cell);
+}
+
+/* Takes a queue that is being ended over, and ends it. A holder that stands still in the midst of it
+ * may go on any time, and write into the ring and the cells: then all of it stays, in nobody's
+ * charge, and the holder comes here when it has let go. It may have let go before that, and found
+ * this process in charge: so the locks are looked at once more. */
+static void finish(const ends *q, slot_id from, int64_t deadline)
+{
+    bool dead = false;
+    for (; object_entrust(q->queue, q->id, from, family.self); from = OBJECT_ABANDONED) {
+        if (take_both(q, deadline, &dead)) {
+            if (dead || !empty_out(q))
+                free_all(q);
+            destroy_parts(q->queue);
+            object_end(q->queue, q->id);
+            return;
+        }
+        wake_all(q);
+        object_entrust(q->queue, q->id, family.self, OBJECT_ABANDONED);
+        if (!are_free(q))
+            return;
+    }
+}
+
+void ends_leave(const ends *q)
+{
+    finish(q, OBJECT_ABANDONED, 0);
 }
 
 mproc_err ends_destroy(uint64_t id)
@@ -318,73 +383,40 @@ mproc_err ends_destroy(uint64_t id)
     if (err || (err = object_begin_end(id, OBJECT_QUEUE, &queue)))
         return err;
     object_ring_watchers(q->items.cell);
-    bool dead = false;
-    take_for_good(&q->tail, OS_FOREVER, &dead);
-    take_for_good(&q->head, OS_FOREVER, &dead);
-    if (dead || !empty_out(q))
-        free_all(q);
-    destroy_parts(queue);
-    object_end(queue);
+    finish(q, family.self, os_now() + ends_patience);
     return MPROC_OK;
 }
 
-/* False: somebody stands still in the midst of it. A lock that is gone has been taken for good by the
- * dead one, too. Who holds it may be dead as well, and wait for its sweep behind this one. */
-static bool take_over(const end *one, slot_id dead, int64_t deadline)
+/* Whether it is a queue that is being ended by that one. Its fields are right if it is so before and
+ * after they are read: another process may be ending it, too, and the next object live there. */
+static bool find_ending(object *cell, slot_id ender, ends *q)
 {
-    bool taken, ignored = false;
-    robust_sweep(one->cell, dead);
-    do {
-        robust_look_after(one->cell, one->id);
-        taken = take_for_good(one, deadline ? os_now() + PATIENCE / 8 : 0, &ignored) ||
-                !object_matches(atomic_load(&one->cell->word), one->id);
-    } while (!taken && os_now() < deadline);
-    return taken;
-}
-
-static bool take_both_over(const ends *q, slot_id dead, int64_t deadline)
-{
-    if (!take_over(&q->tail, dead, deadline))
+    const uint64_t id = object_id(cell);
+    if (!object_is(id, OBJECT_QUEUE) || !object_is_ending_by(cell, id, ender))
         return false;
-    if (take_over(&q->head, dead, deadline))
-        return true;
-    ends_unlock(&q->tail);
-    return false;
+    *q = (ends){.id = id,
+                .queue = cell,
+                .tail = part(cell, 0),
+                .head = part(cell, 1),
+                .items = part(cell, 2),
+                .room = part(cell, 3)};
+    return object_is_ending_by(cell, id, ender);
 }
 
-/* Who waits finds it gone. */
-static void wake_all(const object *queue)
-{
-    const end items = part(queue, 2), room = part(queue, 3);
-    object_wake(items.cell, UINT32_MAX);
-    object_wake(room.cell, UINT32_MAX);
-    object_ring_watchers(items.cell);
-}
-
-/* Whoever stands still in the midst of it may go on any time, and write into the ring and the cells:
- * then all of it stays, and each later sweep tries again. */
 static void sweep_one(object *cell, void *context)
 {
+    ends q;
     const slot_id dead = *(const slot_id *)context;
-    if (object_type_of(cell) != OBJECT_QUEUE)
+    const bool began = find_ending(cell, dead, &q);
+    if (!began && !find_ending(cell, OBJECT_ABANDONED, &q))
         return;
-    const ends q = {.id = object_id(cell), .tail = part(cell, 0), .head = part(cell, 1)};
-    if (object_is_ending_by(cell, OBJECT_ABANDONED)) {
-        if (!take_both_over(&q, dead, 0) || !object_entrust(cell, OBJECT_ABANDONED, family.self))
-            return;
-    } else if (!object_is_ending_by(cell, dead)) {
-        return;
-    } else {
-        wake_all(cell);
-        if (!take_both_over(&q, dead, os_now() + PATIENCE)) {
-            object_entrust(cell, dead, OBJECT_ABANDONED);
-            return;
-        }
+    if (began) { /* the dead one may not have come to that */
+        object_retire(cell, q.id);
+        wake_all(&q);
     }
-    free_all(&q);
-    destroy_parts(cell);
-    if (object_is_ending_by(cell, family.self))
-        object_end(cell);
+    robust_sweep(q.tail.cell, dead);
+    robust_sweep(q.head.cell, dead);
+    finish(&q, began ? dead : OBJECT_ABANDONED, 0);
 }
 
 void ends_sweep(slot_id dead)

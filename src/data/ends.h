@@ -41,12 +41,21 @@ static inline bool ends_exist(const ends *q, uint64_t *word)
     return object_matches(*word, q->id);
 }
 
-static inline void ends_unlock(const end *one)
+void ends_leave(const ends *q);
+
+/* A queue that was destroyed while somebody held one of its locks is ended by the holder. Release
+ * and look stand in one order with the destroyer's release of its charge and its look at the locks, so
+ * one of the two sees the other. */
+static inline void ends_unlock(const ends *q, const end *one)
 {
     robust_release(one->cell, one->id, false);
     killpoint();
+    if (!object_matches(atomic_load(&q->queue->word), q->id))
+        ends_leave(q);
 }
 
+/* With a holder that stands still, in nanoseconds. Tests have less. */
+extern int64_t ends_patience;
 mproc_err ends_lock_slowly(const ends *q, const end *one, int64_t deadline);
 /* Recovers what a dead holder has left. A lock held by another for more than a moment: waits until
  * the deadline, but at least a second. MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR, MPROC_EAGAIN. */
@@ -59,7 +68,7 @@ static inline mproc_err ends_lock(const ends *q, const end *one, int64_t deadlin
     killpoint();
     if (ends_exist(q, &word))
         return MPROC_OK;
-    ends_unlock(one);
+    ends_unlock(q, one);
     return MPROC_ESTALE;
 }
 
@@ -108,8 +117,11 @@ bool ends_are_ready(uint64_t id);
 void ends_watch(uint64_t id);
 
 mproc_err ends_create(uint32_t max_items, uint64_t *home);
+/* Waits for those who are in the midst of a put or get, but no longer than a second: a queue that one
+ * of them still uses then is ended by him when he leaves, or by his sweep. */
 mproc_err ends_destroy(uint64_t id);
-/* Of a process that was just destroying one. */
+/* Of a process that was just destroying one, or that used one which was being destroyed. Waits for
+ * nobody. */
 void ends_sweep(slot_id dead);
 
 #endif

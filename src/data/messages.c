@@ -158,7 +158,7 @@ static mproc_err try_put(const ends *q, const parcel *parcels, size_t count, siz
     }
     if (written)
         end_commit(&q->tail, tail);
-    ends_unlock(&q->tail);
+    ends_unlock(q, &q->tail);
     if (written)
         bell_ring(q->items.cell, q->items.id);
     *done += written;
@@ -334,7 +334,7 @@ static mproc_err take_one(const ends *q, delivery *d, int64_t deadline)
             heap_unlink(d->block, object_tag(q->id), family.self);
         killpoint();
     }
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     if (!err)
         bell_ring(q->room.cell, q->room.id);
     return err == MPROC_EEMPTY && closed ? MPROC_ECLOSED : err;
@@ -368,7 +368,7 @@ static mproc_err take_many(const ends *q, deliveries *all, int64_t deadline)
             heap_unlink(d->block, object_tag(q->id), family.self);
         killpoint();
     }
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     if (all->count) {
         bell_ring(q->room.cell, q->room.id);
         return MPROC_OK;

@@ -101,7 +101,7 @@ mproc_err mproc_queue_task_done(mproc_queue queue)
         killpoint();
         finished = all_done(q);
     }
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     if (finished && ends_exist(q, &word) && word & QUEUE_JOINERS)
         wake_joiners(q);
     return err;
@@ -113,7 +113,7 @@ static mproc_err look_whether_done(const ends *q, int64_t deadline, bool *done)
     if (err)
         return err;
     *done = all_done(q);
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     return MPROC_OK;
 }
 

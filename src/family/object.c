@@ -193,8 +193,7 @@ void object_commit(const object_draft *draft, uint64_t word, uint64_t *home)
     family_share();
 }
 
-/* From here on its handle is stale. */
-static void retire(object *cell, uint64_t id)
+void object_retire(object *cell, uint64_t id)
 {
     uint64_t word = atomic_load(&cell->word);
     while (object_matches(word, id) && !atomic_compare_exchange_weak(&cell->word, &word, 0)) {
@@ -207,7 +206,7 @@ static void retire(object *cell, uint64_t id)
 static void end(object *cell, uint64_t life)
 {
     uint64_t id = id_of(cell, life);
-    retire(cell, id);
+    object_retire(cell, id);
     heap_free_linked(atomic_load(&cell->block), object_tag(id), family.self);
     atomic_store(&cell->block, 0);
     killpoint();
@@ -241,13 +240,13 @@ mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
         if (!stands(*cell, id, life))
             return MPROC_ESTALE;
     } while (!swap(&(*cell)->life, life, life_of(generation, ENDING, family.self)));
-    retire(*cell, id);
+    object_retire(*cell, id);
     return MPROC_OK;
 }
 
-void object_end(object *cell)
+void object_end(object *cell, uint64_t id)
 {
-    end(cell, atomic_load(&cell->life));
+    end(cell, life_of(object_generation(id), ENDING, family.self));
 }
 
 mproc_err object_destroy(uint64_t id, object_type type)
@@ -255,7 +254,7 @@ mproc_err object_destroy(uint64_t id, object_type type)
     object *cell;
     mproc_err err = object_begin_end(id, type, &cell);
     if (!err)
-        object_end(cell);
+        object_end(cell, id);
     return err;
 }
 
@@ -428,15 +427,14 @@ object_type object_type_of(const object *cell)
     return type_of(atomic_load(&cell->life));
 }
 
-bool object_is_ending_by(const object *cell, slot_id ender)
+bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender)
 {
-    uint64_t life = atomic_load(&cell->life);
-    return life == life_of(life >> OBJECT_WORD_BITS, ENDING, ender);
+    return atomic_load(&cell->life) == life_of(object_generation(id), ENDING, ender);
 }
 
-bool object_entrust(object *cell, slot_id from, slot_id to)
+bool object_entrust(object *cell, uint64_t id, slot_id from, slot_id to)
 {
-    uint64_t generation = atomic_load(&cell->life) >> OBJECT_WORD_BITS;
+    const uint64_t generation = object_generation(id);
     return swap(&cell->life, life_of(generation, ENDING, from), life_of(generation, ENDING, to));
 }
 

@@ -72,7 +72,9 @@ void object_discard(const object_draft *draft); /* instead of a commit */
 mproc_err object_destroy(uint64_t id, object_type type);
 /* The same in two steps: after the first the handle is stale, but the block still there. */
 mproc_err object_begin_end(uint64_t id, object_type type, object **cell);
-void object_end(object *cell);
+void object_end(object *cell, uint64_t id);
+/* From here on its handle is stale: for one whose ender died before it came to say so. */
+void object_retire(object *cell, uint64_t id);
 
 /* An object that is a part of one that is being made, and lasts as long. It is the whole's to
  * destroy; one whose whole is no more is an orphan, and the next sweep ends it. */
@@ -170,10 +172,12 @@ void object_each(void (*visit)(object *cell, void *context), void *context);
 void object_finish(object *cell, slot_id dead);
 object_type object_type_of(const object *cell);
 bool object_is_live(const object *cell);
-bool object_is_ending_by(const object *cell, slot_id ender);
-/* Somebody else is to end it. False: it was not in his charge. */
-#define OBJECT_ABANDONED ((slot_id)0) /* it cannot be ended yet: whoever sweeps next */
-bool object_entrust(object *cell, slot_id from, slot_id to);
+/* An object whose handle is stale and that somebody still uses is in nobody's charge: the process that
+ * leaves it last ends it. */
+#define OBJECT_ABANDONED ((slot_id)0)
+bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender);
+/* Moves the charge of that object, and of no later one in its cell. False: `from` did not have it. */
+bool object_entrust(object *cell, uint64_t id, slot_id from, slot_id to);
 uint32_t object_count(void); /* that are not free */
 /* Whether this process may hold anything: else its clean end needs no sweep. */
 bool objects_were_used(void);

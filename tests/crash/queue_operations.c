@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "data/ends.h"
+
 enum { SMALL = 24, LARGE = 5000, BATCH = 3, BOUND = 2, FILL = 60 };
 enum { DONE }; /* `note` of the victim: how often its call has returned */
 
@@ -112,6 +114,51 @@ static void let_one_wait(scene *s)
     companion_await_sleep(s, 1);
 }
 
+/* ---- a process stands still in the midst of a put ---- */
+
+static ends used; /* by this process */
+
+static void begin_use(scene *s)
+{
+    mproc_err err;
+    const ends *q = ends_find(s->queue.id, &err);
+    MUST(q && ends_lock(q, &q->tail, 0) == MPROC_OK);
+    if (q)
+        used = *q;
+}
+
+static void use_until_over(scene *s, int who)
+{
+    begin_use(s);
+    companion_says(s, who, STAGE_HOLDS);
+    MUST(scene_await(&s->over, 1));
+    ends_unlock(&used, &used.tail);
+}
+
+static const int64_t short_patience = 100000; /* nanoseconds */
+
+static void let_one_use_it(scene *s)
+{
+    ends_patience = short_patience;
+    companion_call(s, 1);
+    companion_await_stage(s, 1, STAGE_HOLDS);
+}
+
+static void destroy_now(scene *s, int who)
+{
+    const int64_t before = ends_patience;
+    ends_patience = short_patience;
+    atomic_store(&s->companions[who].result, (int)mproc_queue_destroy(s->queue));
+    ends_patience = before;
+}
+
+static void use_destroyed(scene *s)
+{
+    begin_use(s);
+    companion_call(s, 1);
+    MUST(scene_await(&s->companions[1].done, atomic_load(&s->companions[1].order)));
+}
+
 /* ---- acts ---- */
 
 static void returned(scene *s)
@@ -127,6 +174,12 @@ static void act_create(scene *s)
 static void act_destroy(scene *s)
 {
     MUST(mproc_queue_destroy(s->queue) == MPROC_OK);
+}
+
+static void act_leave(scene *s)
+{
+    (void)s;
+    ends_unlock(&used, &used.tail);
 }
 
 static void act_put(scene *s)
@@ -388,8 +441,8 @@ static bool has_finished(const companion *one)
 /* Nobody sleeps beside a message. */
 static void await_balance(scene *s)
 {
-    const int64_t end = os_now() + PATIENCE_MS * INT64_C(1000000);
-    while (count_of(s) && !has_finished(&s->companions[1]) && os_now() < end)
+    const int64_t deadline = os_now() + PATIENCE_MS * INT64_C(1000000);
+    while (count_of(s) && !has_finished(&s->companions[1]) && os_now() < deadline)
         scene_nap(s);
     EXPECT(!count_of(s) || has_finished(&s->companions[1]));
 }
@@ -468,12 +521,30 @@ static outcome check_destroyed_under_waiter(scene *s)
     return gone ? OUTCOME_AFTER : OUTCOME_BEFORE;
 }
 
+/* The one who used it has left it only now. */
+static outcome check_destroyed_under_user(scene *s)
+{
+    int result;
+    EXPECT(companion_finish(s, 1, &result));
+    return check_destroy(s);
+}
+
+static outcome check_left(scene *s)
+{
+    expect_finish(s, 1, MPROC_OK);
+    EXPECT(is_gone(s));
+    return OUTCOME_ANY;
+}
+
 const operation queue_operations[] = {
     {"create", NULL, NULL, act_create, NULL, check_create},
     {"destroy", make_with_small, NULL, act_destroy, NULL, check_destroy},
     {"destroy with large ones", make_with_large, NULL, act_destroy, NULL, check_destroy},
     {"destroy under a waiter", make, let_one_wait, act_destroy, wait_for_message,
      check_destroyed_under_waiter},
+    {"destroy under one who stands still", make_with_large, let_one_use_it, act_destroy,
+     use_until_over, check_destroyed_under_user},
+    {"leave a destroyed one", make_with_large, use_destroyed, act_leave, destroy_now, check_left},
     {"put", make, NULL, act_put, NULL, check_put_small},
     {"put a large one", make, NULL, act_put_large, NULL, check_put_large},
     {"put several large ones", make, NULL, act_put_many, NULL, check_put_many},

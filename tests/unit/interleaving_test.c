@@ -32,14 +32,19 @@ static void stop(void)
         os_yield();
 }
 
-static void start_and_await_stop(os_handle *thread, void (*run)(void *argument))
+static void start_with_and_await_stop(os_handle *thread, void (*run)(void *), void *argument)
 {
     atomic_store(&stopped, false);
     atomic_store(&goes_on, false);
     killpoint_reached = stop;
-    assert_int_equal(os_thread_start(thread, run, NULL), MPROC_OK);
+    assert_int_equal(os_thread_start(thread, run, argument), MPROC_OK);
     while (!atomic_load(&stopped))
         os_yield();
+}
+
+static void start_and_await_stop(os_handle *thread, void (*run)(void *argument))
+{
+    start_with_and_await_stop(thread, run, NULL);
 }
 
 static void let_finish(os_handle thread)
@@ -165,7 +170,7 @@ static void what_has_just_been_made_can_be_destroyed(void **state)
 
 /* ---- queues ---- */
 
-enum { LARGE = 5000, SMALL = 1000, MESSAGES = 8 };
+enum { LARGE = 5000, SMALL = 1000, MESSAGES = 8, SHORT = 1000000 /* nanoseconds */ };
 
 static const ends *find(mproc_queue queue)
 {
@@ -359,29 +364,130 @@ static void one_that_died_behind_the_destroyer_costs_nothing(void **state)
     assert_int_equal(object_count(), objects_before);
 }
 
-/* A living one stands still in the midst of a put: what it may write into is nobody else's. */
+/* A living one stands still in the midst of a put: what it may write into is nobody else's, and
+ * no sweep waits for it. */
 static void a_queue_in_which_somebody_stands_still_stays_until_he_has_gone_on(void **state)
 {
     (void)state;
     const uint64_t used = heap_used();
     const uint32_t objects_before = object_count();
     mproc_queue queue = make_with_large();
-    const end tail = find(queue)->tail;
+    const ends q = *find(queue);
     const uint64_t used_by_it = heap_used() - used;
-    lock_as(self, &tail);
+    lock_as(self, &q.tail);
+    const uint64_t held = atomic_load(&q.tail.cell->word);
     begin_end_as(dead[0], queue);
     for (int i = 0; i < 2; i++) {
         ends_sweep(dead[i]);
         sync_sweep(dead[i]);
+        assert_int_equal(atomic_load(&q.tail.cell->word),
+                         held); /* no sleeper has announced itself */
         assert_int_equal(mproc_queue_put(queue, "", 1, 0), MPROC_ESTALE);
         assert_int_equal(heap_used(), used + used_by_it);
         assert_int_equal(object_count(), objects_before + 5);
     }
-    ends_unlock(&tail);
-    ends_sweep(dead[2]);
-    sync_sweep(dead[2]);
+    ends_unlock(&q, &q.tail);
     assert_int_equal(heap_used(), used);
     assert_int_equal(object_count(), objects_before);
+}
+
+static mproc_queue of_putter;
+static end tail_of_putter;
+
+static bool has_put_second(void)
+{
+    return end_mark(&tail_of_putter).items == 2;
+}
+
+static void put_one(void *err)
+{
+    stops_here = has_put_second;
+    *(mproc_err *)err = mproc_queue_put(of_putter, "", 1, 0);
+}
+
+static void a_destroy_does_not_wait_for_ever_for_one_who_stands_still(void **state)
+{
+    (void)state;
+    os_handle putter;
+    mproc_err err = MPROC_EINVAL;
+    const int64_t patience = ends_patience;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    of_putter = make_with_large();
+    tail_of_putter = find(of_putter)->tail;
+    const uint64_t used_by_it = heap_used() - used;
+    start_with_and_await_stop(&putter, put_one, &err);
+    ends_patience = SHORT;
+    assert_int_equal(mproc_queue_destroy(of_putter), MPROC_OK);
+    ends_patience = patience;
+    assert_int_equal(mproc_queue_put(of_putter, "", 1, 0), MPROC_ESTALE);
+    assert_int_equal(heap_used(), used + used_by_it);
+    let_finish(putter);
+    assert_int_equal(err, MPROC_OK); /* it was there first */
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(object_count(), objects_before);
+}
+
+/* All other cells are in use, so that the next object lives there. */
+static mproc_queue make_in_cell(uint32_t index)
+{
+    enum { MANY = 4096 };
+    static mproc_lock others[MANY];
+    int made = 0;
+    for (bool before = false, there = false; made < MANY; before = there) {
+        assert_int_equal(mproc_lock_create(&others[made]), MPROC_OK);
+        there = (uint32_t)others[made].id == index;
+        if (!there)
+            made++;
+        else
+            assert_int_equal(mproc_lock_destroy(others[made]), MPROC_OK);
+        if (there && before)
+            break;
+    }
+    mproc_queue queue = make_with_large();
+    assert_int_equal((uint32_t)queue.id, index);
+    while (made--)
+        assert_int_equal(mproc_lock_destroy(others[made]), MPROC_OK);
+    return queue;
+}
+
+static bool at_once(void)
+{
+    return true;
+}
+
+static void sweep_second(void *unused)
+{
+    (void)unused;
+    stops_here = at_once;
+    ends_sweep(dead[1]);
+}
+
+/* A sweep stands still before it takes the lock of a dead one over; meanwhile another one ends that
+ * queue, and the next one in its cell is destroyed under a living one, who still uses it. */
+static void a_late_sweep_leaves_the_next_queue_of_the_cell_alone(void **state)
+{
+    (void)state;
+    os_handle late;
+    mproc_queue queue = make_with_large();
+    const ends first = *find(queue);
+    lock_as(dead[1], &first.tail);
+    begin_end_as(dead[0], queue);
+    assert_true(object_entrust(first.queue, queue.id, dead[0], OBJECT_ABANDONED));
+    start_and_await_stop(&late, sweep_second);
+    ends_sweep(dead[2]);
+    assert_int_equal(mproc_queue_put(queue, "", 1, 0), MPROC_ESTALE);
+    mproc_queue next = make_in_cell((uint32_t)queue.id);
+    const ends second = *find(next);
+    lock_as(self, &second.tail);
+    begin_end_as(dead[0], next);
+    ends_sweep(dead[0]);
+    const uint64_t used = heap_used();
+    let_finish(late);
+    assert_int_equal(heap_used(), used);
+    assert_true(object_is_ending_by(second.queue, next.id, OBJECT_ABANDONED));
+    ends_unlock(&second, &second.tail);
+    assert_true(heap_used() < used);
 }
 
 int main(int argc, char **argv)
@@ -408,6 +514,10 @@ int main(int argc, char **argv)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_queue_in_which_somebody_stands_still_stays_until_he_has_gone_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_destroy_does_not_wait_for_ever_for_one_who_stands_still,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_late_sweep_leaves_the_next_queue_of_the_cell_alone,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

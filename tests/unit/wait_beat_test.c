@@ -27,7 +27,7 @@ static bool commit_in_silence(void)
     bool written = ring_write(ends_ring(q), end_look(&q->tail, &q->head), &tail, "x", 1);
     if (written)
         end_commit(&q->tail, tail);
-    ends_unlock(&q->tail);
+    ends_unlock(q, &q->tail);
     return written;
 }
 
