@@ -81,6 +81,7 @@
 #define os_segment_longest mproc__os_segment_longest
 #define os_segment_open mproc__os_segment_open
 #define os_segment_prefix mproc__os_segment_prefix
+#define os_segment_settle mproc__os_segment_settle
 #define os_segment_sweep mproc__os_segment_sweep
 #define os_segment_unlink mproc__os_segment_unlink
 #define os_set_interruptible mproc__os_set_interruptible
@@ -152,6 +153,7 @@
 /* posix/segment_file.h */
 #define segment_file_inode mproc__segment_file_inode
 #define segment_file_is_current mproc__segment_file_is_current
+#define segment_file_is_ours mproc__segment_file_is_ours
 #define segment_file_is_free mproc__segment_file_is_free
 #define segment_file_lock mproc__segment_file_lock
 #define segment_file_open mproc__segment_file_open
@@ -333,6 +335,7 @@
 #define guarded_release mproc__guarded_release
 
 /* data/shared_memory.h */
+#define shared_memory_patience mproc__shared_memory_patience
 #define shared_memory_sweep mproc__shared_memory_sweep
 
 /* process/process.h */

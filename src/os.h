@@ -117,20 +117,26 @@ extern const size_t os_segment_longest; /* name in bytes */
 /* Whether it can be a name, were it short enough. */
 bool os_segment_allows(const char *name);
 
-/* Names are allowed and short enough. A new one, zeroed and committed, mapped and in use by this
+/* None of these waits for another process. MPROC_ETIMEDOUT: one is just changing something there, and may
+ * stand still; nothing has been done.
+ *
+ * Names are allowed and short enough. A new one, zeroed and committed, mapped and in use by this
  * process. MPROC_EEXIST: there is one, and it is not dead. Killed at any point it leaves a dead one
  * or none. */
 mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size);
-/* Maps what is there, and uses it. A dead one of that name is removed first. MPROC_ERANGE: smaller
- * than `least`, or still without bytes. */
+/* Removes the one of that name if it is dead. */
+mproc_err os_segment_settle(const char *name);
+/* Maps what is there, and uses it. MPROC_ERANGE: smaller than `least`, or still without bytes. */
 mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least);
 /* Frees its name. MPROC_ENOENT: that segment has no name any more. Windows: nothing. */
 mproc_err os_segment_unlink(const os_segment *segment);
-/* From now on it lives without users, until it is unlinked. Windows: nothing. */
-void os_segment_keep(const os_segment *segment);
+/* From now on it lives without users, until it is unlinked. `forced`: also while another process is
+ * changing something there, which may remove it yet. Windows: nothing. */
+mproc_err os_segment_keep(const os_segment *segment, bool forced);
 void os_segment_close(os_segment *segment); /* this use of it */
 /* Removes the dead: segments that os_segment_create made, that nobody kept, and that no process
- * uses. How many it found that live. Nothing where names cannot be listed. */
+ * uses. How many it has left alone, since they live or another process is at them. Nothing where names
+ * cannot be listed. */
 size_t os_segment_sweep(void);
 
 /* ---- waiting on a word of the arena (park.c) ---- */

@@ -44,8 +44,9 @@ typedef struct mproc_shared_memory mproc_shared_memory;
  * **Returns** MPROC_OK; MPROC_EINVAL: no `memory`, size 0, a name that cannot be one; MPROC_EEXIST:
  * the name is in use; MPROC_ENOMEM: more than there is, or than a file may have (RLIMIT_FSIZE);
  * MPROC_EAGAIN: no descriptors left; MPROC_EACCES; MPROC_ENOENT: the system has no place for shared
- * memory; MPROC_EOS. On failure no segment is left.
- * **Threads**: safe. Large ones take the time of touching every page.
+ * memory; MPROC_ETIMEDOUT: another program has stood still for five seconds in the midst of making or
+ * removing a segment of that name; MPROC_EOS. On failure no segment is left.
+ * **Threads**: safe. Large ones take the time of touching every page. No fork waits for this call.
  * *Like* `SharedMemory(name, create=True, size=size)`. */
 MPROC_API mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name,
                                                size_t size);
@@ -59,7 +60,8 @@ MPROC_API mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, con
  * **Returns** MPROC_OK; MPROC_EINVAL: no `memory`, a name that cannot be one; MPROC_ENOENT: there
  * is none; MPROC_ERANGE: it is smaller than `least`, or has no bytes yet, because its creator is
  * just making it; MPROC_ENOMEM: no addresses left, or it was not committed by its creator and
- * cannot be; MPROC_EAGAIN: no descriptors left; MPROC_EACCES; MPROC_EOS.
+ * cannot be; MPROC_EAGAIN: no descriptors left; MPROC_EACCES; MPROC_ETIMEDOUT: another program has
+ * stood still for five seconds in the midst of looking whether it is in use; MPROC_EOS.
  * **Threads**: safe. The same segment may be opened several times, at addresses of its own.
  * *Like* `SharedMemory(name)`. */
 MPROC_API mproc_err mproc_shared_memory_open(mproc_shared_memory **memory, const char *name,
@@ -87,7 +89,8 @@ MPROC_API const char *mproc_shared_memory_name(const mproc_shared_memory *memory
  * may unlink, once.
  *
  * **Returns** MPROC_OK; MPROC_ENOENT: it has been unlinked already, even if the name is in use
- * again; MPROC_EINVAL: NULL; MPROC_EACCES; MPROC_EAGAIN: no descriptors left; MPROC_EOS.
+ * again; MPROC_EINVAL: NULL; MPROC_EACCES; MPROC_EAGAIN: no descriptors left; MPROC_ETIMEDOUT: as
+ * mproc_shared_memory_create, and it has not been unlinked; MPROC_EOS.
  * **Threads**: safe.
  * **Platform**: Windows does nothing, as in Python, and returns MPROC_OK: there the name ends with
  * its last user.
@@ -95,7 +98,9 @@ MPROC_API const char *mproc_shared_memory_name(const mproc_shared_memory *memory
 MPROC_API mproc_err mproc_shared_memory_unlink(mproc_shared_memory *memory);
 
 /* Unmaps it and frees the object. Closed by its creator without having been unlinked, the segment
- * stays, for others to open, until somebody unlinks it; the creator's forks are openers. NULL is
+ * stays, for others to open, until somebody unlinks it; the creator's forks are openers. To say that it
+ * stays, its creator waits up to five seconds for another program that is just changing something
+ * there; should that one stand still for longer and then go on, it may remove the segment. NULL is
  * fine.
  *
  * **Returns** MPROC_OK.

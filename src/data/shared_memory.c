@@ -57,7 +57,8 @@ static mproc_err random_name(char name[OS_SEGMENT_NAME])
 
 /* ---- this process ---- */
 
-/* A fork in the middle would keep what is locked meanwhile. Outside a family mproc forks nothing. */
+/* A fork in the middle would keep what is locked meanwhile. Outside a family mproc forks nothing. So
+ * nothing in here waits for another process: see patiently. */
 static bool enter(void)
 {
     bool member = family_is_member();
@@ -92,6 +93,36 @@ void shared_memory_sweep(slot_id dead)
         os_segment_sweep();
 }
 
+/* ---- others at the same segment ---- */
+
+int64_t shared_memory_patience = INT64_C(5000000000);
+
+/* One attempt at something. */
+typedef struct attempt {
+    mproc_err (*make)(struct attempt *a);
+    os_segment *segment;
+    const char *name;
+    size_t size;
+    bool last;
+} attempt;
+
+/* Another program may be in the midst of a change, and be stopped there. Between two attempts the gate is
+ * open: whoever wants to fork waits for nobody. */
+static mproc_err patiently(attempt *a, int64_t patience)
+{
+    const int64_t longest = 10000000, deadline = os_now() + patience;
+    for (int64_t nap = 50000;; nap = nap < longest ? 2 * nap : nap) {
+        bool member = enter();
+        mproc_err err = a->make(a);
+        leave(member);
+        if (err != MPROC_ETIMEDOUT || a->last)
+            return err;
+        const int64_t until = os_now() + nap;
+        os_wait_ready(NULL, 0, until < deadline ? until : deadline);
+        a->last = os_now() >= deadline;
+    }
+}
+
 /* ---- the calls ---- */
 
 static mproc_err create(os_segment *segment, const char *wanted, size_t size)
@@ -110,6 +141,11 @@ static mproc_err create(os_segment *segment, const char *wanted, size_t size)
     return err;
 }
 
+static mproc_err try_to_create(attempt *a)
+{
+    return create(a->segment, a->name, a->size);
+}
+
 mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name, size_t size)
 {
     if (!memory || size == 0)
@@ -119,8 +155,9 @@ mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *n
         return MPROC_ENOMEM;
     bool member = enter();
     sweep_now_and_then();
-    mproc_err err = create(&made->segment, name, size);
     leave(member);
+    attempt one = {.make = try_to_create, .segment = &made->segment, .name = name, .size = size};
+    mproc_err err = patiently(&one, shared_memory_patience);
     if (err) {
         free(made);
         return err;
@@ -128,6 +165,26 @@ mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *n
     made->creator = os_getpid();
     *memory = made;
     return MPROC_OK;
+}
+
+static mproc_err try_to_settle(attempt *a)
+{
+    return os_segment_settle(a->name);
+}
+
+static mproc_err try_to_open(attempt *a)
+{
+    return os_segment_open(a->segment, a->name, a->size);
+}
+
+/* A segment that cannot be settled, since another process is at it, is opened as it is: from then on it
+ * is in use, and nobody removes it. */
+static mproc_err settle_and_open(attempt *a)
+{
+    const int64_t moment = 100000000;
+    attempt before = {.make = try_to_settle, .name = a->name};
+    patiently(&before, moment < shared_memory_patience ? moment : shared_memory_patience);
+    return patiently(a, shared_memory_patience);
 }
 
 mproc_err mproc_shared_memory_open(mproc_shared_memory **memory, const char *name, size_t least)
@@ -141,10 +198,8 @@ mproc_err mproc_shared_memory_open(mproc_shared_memory **memory, const char *nam
     mproc_shared_memory *opened = calloc(1, sizeof *opened);
     if (!opened)
         return MPROC_ENOMEM;
-    bool member = enter();
-    err = os_segment_open(&opened->segment, known, least);
-    leave(member);
-    if (err) {
+    attempt one = {.make = try_to_open, .segment = &opened->segment, .name = known, .size = least};
+    if ((err = settle_and_open(&one))) {
         free(opened);
         return err;
     }
@@ -167,23 +222,32 @@ const char *mproc_shared_memory_name(const mproc_shared_memory *memory)
     return memory ? memory->segment.name : NULL;
 }
 
+static mproc_err try_to_unlink(attempt *a)
+{
+    return os_segment_unlink(a->segment);
+}
+
 mproc_err mproc_shared_memory_unlink(mproc_shared_memory *memory)
 {
     if (!memory)
         return MPROC_EINVAL;
-    bool member = enter();
-    mproc_err err = os_segment_unlink(&memory->segment);
-    leave(member);
-    return err;
+    attempt one = {.make = try_to_unlink, .segment = &memory->segment};
+    return patiently(&one, shared_memory_patience);
+}
+
+static mproc_err try_to_keep(attempt *a)
+{
+    return os_segment_keep(a->segment, a->last);
 }
 
 mproc_err mproc_shared_memory_close(mproc_shared_memory *memory)
 {
     if (!memory)
         return MPROC_OK;
-    bool member = enter();
+    attempt one = {.make = try_to_keep, .segment = &memory->segment};
     if (memory->creator == os_getpid())
-        os_segment_keep(&memory->segment);
+        patiently(&one, shared_memory_patience);
+    bool member = enter();
     os_segment_close(&memory->segment);
     leave(member);
     free(memory);

@@ -10,4 +10,7 @@
  * any more. One load when it never had a segment. Again does no harm. */
 void shared_memory_sweep(slot_id dead);
 
+/* With a program that stands still in the midst of a change, in nanoseconds. Tests have less. */
+extern int64_t shared_memory_patience;
+
 #endif

@@ -16,8 +16,13 @@
  *   sweep     as unlink, with the exclusive lock on the segment
  *
  * Others unlink and make files of that name without asking for locks: the inode tells whether the
- * record speaks of the file that is there. Whoever waited for a lock starts over if the file has
- * lost its name meanwhile. */
+ * record speaks of the file that is there. Whoever has got a lock starts over if the file has lost
+ * its name meanwhile.
+ *
+ * No lock is waited for: any program may be stopped with it, and forks of this one may wait for the
+ * caller. A file that has a marker's name, but is not this user's, no plain file or no record of a
+ * segment with that marker, is no marker: then it is as if locks were not supported, and a segment
+ * is made without one. */
 #include "segment_file.h"
 
 #include <errno.h>
@@ -45,7 +50,6 @@ typedef struct record {
     char name[OS_SEGMENT_NAME];
 } record;
 static const char magic[8] = "mproc 1";
-static const int64_t patience = 100000000;
 
 const char os_segment_prefix[] = "psm_";
 #if defined(__APPLE__)
@@ -74,15 +78,35 @@ static void marker_name(const char *name, char marker[MARKER_LENGTH + 1])
              (unsigned long long)hash_text(name, HASH_SEED));
 }
 
-/* Opens and locks it; -1 with errno. */
-static int marker_lock(const char *marker, int flags, int how)
+/* What stands at a marker's name and cannot be one: of another user, a folder, a link. */
+static bool is_foreign(int failure)
+{
+    return failure == EACCES || failure == EPERM || failure == EISDIR || failure == ELOOP ||
+           failure == ENXIO;
+}
+
+static int marker_open(const char *marker, int flags)
+{
+    int fd = posix_raise(segment_file_open(marker, O_RDWR | flags));
+    if (fd < 0 && is_foreign(errno))
+        errno = ENOTSUP;
+    if (fd < 0 || segment_file_is_ours(fd))
+        return fd;
+    close(fd);
+    errno = ENOTSUP;
+    return -1;
+}
+
+/* Opens and locks it; -1 with errno. EWOULDBLOCK: another process changes something; ENOTSUP: there can
+ * be no marker. */
+static int marker_lock(const char *marker, int flags)
 {
     for (;;) {
-        int fd = posix_raise(segment_file_open(marker, O_RDWR | flags));
+        int fd = marker_open(marker, flags);
         if (fd < 0)
             return -1;
         killpoint();
-        int failure = segment_file_lock(fd, how);
+        int failure = segment_file_lock(fd, LOCK_EX);
         if (!failure && segment_file_is_current(fd, marker))
             return fd;
         close(fd);
@@ -95,11 +119,16 @@ static int marker_lock(const char *marker, int flags, int how)
     }
 }
 
-static bool read_record(int marker, record *told)
+/* False: it is no record of a segment that has this marker. */
+static bool read_record(int fd, const char *marker, record *told)
 {
-    return pread(marker, told, sizeof *told, 0) == (ssize_t)sizeof *told &&
-           !memcmp(told->magic, magic, sizeof magic) && memchr(told->name, '\0', OS_SEGMENT_NAME) &&
-           *told->name && os_segment_allows(told->name);
+    char named[MARKER_LENGTH + 1];
+    if (pread(fd, told, sizeof *told, 0) != (ssize_t)sizeof *told ||
+        memcmp(told->magic, magic, sizeof magic) || !memchr(told->name, '\0', OS_SEGMENT_NAME) ||
+        !*told->name || !os_segment_allows(told->name))
+        return false;
+    marker_name(told->name, named);
+    return !strcmp(named, marker);
 }
 
 static int write_record(int marker, const record *told)
@@ -116,58 +145,55 @@ static bool speaks_of(const record *told, const struct stat *segment)
 }
 
 /* Removes the segment that a locked marker stands for, if it is dead. 0: the marker stands for
- * nothing (any more); EEXIST: for a segment in use, or it is no marker of ours; or an errno. */
-static int settle(int marker)
+ * nothing (any more); EEXIST: for a segment in use; ENOTSUP: it is no marker; or an errno. */
+static int settle(int fd, const char *marker)
 {
     record told;
     struct stat own, facts;
-    if (fstat(marker, &own))
+    if (fstat(fd, &own))
         return errno;
-    if (!read_record(marker, &told))
-        return own.st_size == 0 ? 0 : EEXIST;
-    int fd = posix_raise(segment_file_open(told.name, O_RDONLY | O_NONBLOCK));
-    if (fd < 0)
+    if (!read_record(fd, marker, &told))
+        return own.st_size == 0 ? 0 : ENOTSUP;
+    int segment = posix_raise(segment_file_open(told.name, O_RDONLY));
+    if (segment < 0)
         return errno == ENOENT ? 0 : errno;
     int failure = 0;
-    /* Another user's marker must not talk us into removing what is not his. */
-    if (fstat(fd, &facts))
+    /* A marker must not talk us into removing what another user has put in the segment's place. */
+    if (fstat(segment, &facts))
         failure = errno;
-    else if (facts.st_uid == own.st_uid && speaks_of(&told, &facts)) {
-        if (!segment_file_is_free(fd))
+    else if (segment_file_is_ours(segment) && speaks_of(&told, &facts)) {
+        if (!segment_file_is_free(segment))
             failure = EEXIST;
-        else if (segment_file_is_current(fd, told.name))
+        else if (segment_file_is_current(segment, told.name))
             failure = segment_file_remove(told.name);
         killpoint();
     }
-    segment_file_unlock(fd);
+    segment_file_unlock(segment);
     return failure == ENOENT ? 0 : failure;
 }
 
-/* True: it stands for something, and has been left alone. Another sweeper may have seen it in use a
- * moment ago and is waited for, but not beyond the deadline: it may be stopped. */
-static bool sweep_marker(const char *name, int64_t deadline)
+/* 0: it stands for nothing, and is removed; ENOENT; EWOULDBLOCK: another process is at it; or why it
+ * has been left alone. */
+static int sweep_marker(const char *name)
 {
-    int marker;
-    while ((marker = marker_lock(name, 0, LOCK_EX | LOCK_NB)) < 0) {
-        if (errno != EWOULDBLOCK || os_now() >= deadline)
-            return errno != ENOENT;
-        os_yield();
-    }
-    bool left = settle(marker);
-    if (!left)
+    int marker = marker_lock(name, 0);
+    if (marker < 0)
+        return errno;
+    int failure = settle(marker, name);
+    if (!failure)
         segment_file_remove(name);
     killpoint();
     segment_file_unlock(marker);
-    return left;
+    return failure;
 }
 
-/* Locks the marker if there is one. False with errno: it cannot be known. */
-static bool find_marker(const char *name, int *marker)
+/* Locks the marker if there is one; else it is -1. 0, EWOULDBLOCK, or why it cannot be known. */
+static int find_marker(const char *name, int *marker)
 {
     char file[MARKER_LENGTH + 1];
     marker_name(name, file);
-    *marker = marker_lock(file, 0, LOCK_EX);
-    return *marker >= 0 || errno == ENOENT || errno == ENOTSUP || errno == EACCES;
+    *marker = marker_lock(file, 0);
+    return *marker >= 0 || errno == ENOENT || errno == ENOTSUP ? 0 : errno;
 }
 
 static void remove_marker_of(const os_segment *segment, int marker)
@@ -175,7 +201,7 @@ static void remove_marker_of(const os_segment *segment, int marker)
     char file[MARKER_LENGTH + 1];
     record told;
     marker_name(segment->name, file);
-    if (marker >= 0 && read_record(marker, &told) &&
+    if (marker >= 0 && read_record(marker, file, &told) &&
         told.inode == segment_file_inode((int)segment->object))
         segment_file_remove(file);
     killpoint();
@@ -236,14 +262,17 @@ static int make_marked(const char *name, int *fd)
 {
     char file[MARKER_LENGTH + 1];
     marker_name(name, file);
-    int marker = marker_lock(file, O_CREAT, LOCK_EX);
-    if (marker < 0)
-        return errno == ENOTSUP ? make_named(-1, name, fd) : errno;
-    int failure = settle(marker);
+    int marker = marker_lock(file, O_CREAT);
+    int failure = marker < 0 ? errno : settle(marker, file);
     if (!failure && (failure = make_named(marker, name, fd)))
         segment_file_remove(file);
     segment_file_unlock(marker);
-    return failure;
+    return failure == ENOTSUP ? make_named(-1, name, fd) : failure;
+}
+
+static mproc_err error_of(int failure)
+{
+    return failure == EWOULDBLOCK ? MPROC_ETIMEDOUT : posix_error(failure);
 }
 
 static mproc_err map(os_segment *segment)
@@ -289,7 +318,7 @@ mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size
     if (!failure)
         failure = make_marked(name, &fd);
     if (failure)
-        return posix_error(failure);
+        return error_of(failure);
     os_segment made = {.size = size, .object = fd};
     memcpy(made.name, name, strlen(name) + 1);
     mproc_err err = fill(&made);
@@ -322,15 +351,19 @@ static int open_locked(const char *name)
     }
 }
 
-mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
+mproc_err os_segment_settle(const char *name)
 {
     char marker[MARKER_LENGTH + 1];
-    struct stat facts;
     marker_name(name, marker);
-    sweep_marker(marker, os_now() + patience);
+    return sweep_marker(marker) == EWOULDBLOCK ? MPROC_ETIMEDOUT : MPROC_OK;
+}
+
+mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
+{
+    struct stat facts;
     int fd = open_locked(name);
     if (fd < 0 || fstat(fd, &facts)) {
-        mproc_err err = posix_error(errno);
+        mproc_err err = error_of(errno);
         os_handle_close(fd);
         return err;
     }
@@ -356,10 +389,10 @@ mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
 
 mproc_err os_segment_unlink(const os_segment *segment)
 {
-    int marker;
-    if (!find_marker(segment->name, &marker))
-        return posix_error(errno);
-    int failure = ENOENT;
+    int marker, failure = find_marker(segment->name, &marker);
+    if (failure)
+        return error_of(failure);
+    failure = ENOENT;
     if (segment_file_is_current((int)segment->object, segment->name))
         failure = segment_file_remove(segment->name);
     killpoint();
@@ -369,17 +402,20 @@ mproc_err os_segment_unlink(const os_segment *segment)
     return failure ? posix_error(failure) : MPROC_OK;
 }
 
-void os_segment_keep(const os_segment *segment)
+mproc_err os_segment_keep(const os_segment *segment, bool forced)
 {
-    int marker;
     char file[MARKER_LENGTH + 1];
+    int marker, failure = find_marker(segment->name, &marker);
     marker_name(segment->name, file);
-    if (find_marker(segment->name, &marker))
+    if (failure == EWOULDBLOCK && !forced)
+        return MPROC_ETIMEDOUT;
+    if (!failure)
         remove_marker_of(segment, marker);
-    /* No descriptor is left to look at it with; it is ours by all odds. */
+    /* No lock, or no descriptor, is left to look at it with; it is ours by all odds. */
     else if (segment_file_is_current((int)segment->object, segment->name))
         segment_file_remove(file);
     segment_file_unlock(marker);
+    return MPROC_OK;
 }
 
 void os_segment_close(os_segment *segment)
@@ -399,11 +435,10 @@ size_t os_segment_sweep(void)
         os_handle_close(fd);
         return 0;
     }
-    const int64_t deadline = os_now() + patience;
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
-        if (is_marker(entry->d_name) && sweep_marker(entry->d_name, deadline))
-            left++;
+        const int failure = is_marker(entry->d_name) ? sweep_marker(entry->d_name) : 0;
+        left += failure && failure != ENOENT;
     }
     closedir(folder);
 #endif

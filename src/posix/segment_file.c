@@ -13,12 +13,13 @@
 
 #if POSIX_LINUX
 
-/* What every C library does here, but some of them allow only shorter names. */
+/* What every C library does here, but some of them allow only shorter names. Without O_NONBLOCK it
+ * would wait for a process that is stopped with a lease on the file. */
 int segment_file_open(const char *name, int flags)
 {
     char path[sizeof SEGMENT_FOLDER + OS_SEGMENT_NAME];
     snprintf(path, sizeof path, SEGMENT_FOLDER "/%s", name);
-    return open(path, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return open(path, flags | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 int segment_file_remove(const char *name)
@@ -36,13 +37,12 @@ bool segment_file_is_current(int fd, const char *name)
 }
 
 /* A lease is given only when nobody has the file open, or mapped, to write: users without a lock,
- * such as Python. Who opens it meanwhile waits for a moment, and this process gets a signal that
- * nobody minds. */
-static bool has_other_users(int fd)
+ * such as Python. Only the lease proves it: a refusal may have other reasons, too. A process that
+ * opens the file meanwhile waits for a moment, and this process gets a signal that nobody minds. */
+static bool may_have_other_users(int fd)
 {
-    fcntl(fd, F_SETSIG, SIGURG);
-    if (fcntl(fd, F_SETLEASE, F_RDLCK))
-        return errno == EAGAIN;
+    if (fcntl(fd, F_SETSIG, SIGURG) || fcntl(fd, F_SETLEASE, F_RDLCK))
+        return true;
     fcntl(fd, F_SETLEASE, F_UNLCK);
     return false;
 }
@@ -76,7 +76,7 @@ bool segment_file_is_current(int fd, const char *name)
     return same;
 }
 
-static bool has_other_users(int fd)
+static bool may_have_other_users(int fd)
 {
     (void)fd;
     return false;
@@ -86,11 +86,13 @@ static bool has_other_users(int fd)
 
 int segment_file_lock(int fd, int how)
 {
-    int failed;
-    do
-        failed = flock(fd, how);
-    while (failed && errno == EINTR);
-    return !failed ? 0 : errno == EOPNOTSUPP ? ENOTSUP : errno;
+    return !flock(fd, how | LOCK_NB) ? 0 : errno == EOPNOTSUPP ? ENOTSUP : errno;
+}
+
+bool segment_file_is_ours(int fd)
+{
+    struct stat facts;
+    return !fstat(fd, &facts) && S_ISREG(facts.st_mode) && facts.st_uid == geteuid();
 }
 
 int segment_file_use(int fd)
@@ -111,7 +113,7 @@ void segment_file_unlock(int fd)
 
 bool segment_file_is_free(int fd)
 {
-    return !segment_file_lock(fd, LOCK_EX | LOCK_NB) && !has_other_users(fd);
+    return !segment_file_lock(fd, LOCK_EX) && !may_have_other_users(fd);
 }
 
 uint64_t segment_file_inode(int fd)

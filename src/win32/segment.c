@@ -71,6 +71,13 @@ mproc_err os_segment_create(os_segment *segment, const char *name, uint64_t size
     return map(segment, name, section, size);
 }
 
+/* The name ends with its last user. */
+mproc_err os_segment_settle(const char *name)
+{
+    (void)name;
+    return MPROC_OK;
+}
+
 mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
 {
     wchar_t wide[OS_SEGMENT_NAME];
@@ -92,16 +99,17 @@ mproc_err os_segment_open(os_segment *segment, const char *name, uint64_t least)
     return MPROC_OK;
 }
 
-/* The name ends with its last user. */
 mproc_err os_segment_unlink(const os_segment *segment)
 {
     (void)segment;
     return MPROC_OK;
 }
 
-void os_segment_keep(const os_segment *segment)
+mproc_err os_segment_keep(const os_segment *segment, bool forced)
 {
     (void)segment;
+    (void)forced;
+    return MPROC_OK;
 }
 
 void os_segment_close(os_segment *segment)

@@ -31,6 +31,7 @@ static void drop(os_segment *segment)
 static void assert_is_gone(void)
 {
     os_segment segment = {.size = 5};
+    assert_int_equal(os_segment_settle(name_of_test()), MPROC_OK);
     assert_int_equal(os_segment_open(&segment, name_of_test(), 0), MPROC_ENOENT);
     assert_int_equal(segment.size, 5);
 }
@@ -153,7 +154,7 @@ static void an_unlinked_one_goes_on_without_its_name(void **state)
     assert_int_equal(fresh.base[0], 0);
     /* What is done to the old one is not done to the new one of its name. */
     assert_int_equal(os_segment_unlink(&old), MPROC_ENOENT);
-    os_segment_keep(&old);
+    os_segment_keep(&old, false);
     os_segment_close(&old);
     os_segment_close(&other);
     os_segment_sweep();
@@ -179,7 +180,7 @@ static int play_keeper(const os_entry *entry, const char *argument)
     os_segment segment;
     CHECK(os_segment_create(&segment, argument, SIZE) == MPROC_OK);
     segment.base[9] = 9;
-    os_segment_keep(&segment);
+    CHECK(os_segment_keep(&segment, false) == MPROC_OK);
     os_segment_close(&segment);
     return 7;
 }
