@@ -54,9 +54,9 @@ static bool try_claim(slot *s, uint32_t index, slot_id claimer, slot_id *id)
 
 /* Everything in the slot is reset by its claimer. Nobody else believes a field of a claimed
  * slot: who has claimed it stands in its life word. */
-static void reset(slot *s, slot_id parent, const char *name, bool daemon)
+static void reset(slot *s, slot_id id, slot_id parent, const char *name, bool daemon)
 {
-    atomic_store(&s->ending, 0);
+    atomic_store(&s->ending, id >> INDEX_BITS);
     atomic_store(&s->born, 0);
     atomic_store(&s->record, 0);
     atomic_store(&s->parent, parent);
@@ -82,7 +82,7 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
             if (!try_claim(&table[index], index, parent, &claimed))
                 continue;
             atomic_store_explicit(&hint, index, memory_order_relaxed);
-            reset(&table[index], parent, name, daemon);
+            reset(&table[index], claimed, parent, name, daemon);
             *id = claimed;
             return MPROC_OK;
         }
@@ -155,15 +155,19 @@ void slot_free(slot_id id)
         swap(s, life, life_of(id, SLOT_FREE, 0));
 }
 
-/* ending: 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code */
+/* ending: the generation, until it is 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code. So one
+ * step finds the slot of that process and reports: a forkserver that was paused before it writes nothing
+ * into the slot's next one. */
+#define REPORTED (UINT64_C(1) << 63)
+
 void slot_report(slot_id id, mproc_exit_status status, bool clean)
 {
     slot *s = slot_at(id);
     if (!s)
         return;
-    uint64_t word = UINT64_C(1) << 63 | (uint64_t)clean << 62 | (uint64_t)status.kind << 56 |
+    uint64_t word = REPORTED | (uint64_t)clean << 62 | (uint64_t)status.kind << 56 |
                     (uint64_t)(-(int)status.err & 0xff) << 32 | (uint32_t)status.code;
-    uint64_t none = 0;
+    uint64_t none = id >> INDEX_BITS;
     atomic_compare_exchange_strong(&s->ending, &none, word);
     killpoint();
 }
@@ -181,7 +185,7 @@ bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean)
 {
     slot *s = slot_at(id);
     uint64_t word = s ? atomic_load(&s->ending) : 0;
-    if (!word)
+    if (!(word & REPORTED) || slot_at(id) != s)
         return false;
     status->kind = (mproc_exit_kind)(word >> 56 & 0x3f);
     status->err = (mproc_err) - (int)(word >> 32 & 0xff);

@@ -24,7 +24,8 @@ typedef struct slot {
     /* In charge << 32 | generation << 8 | state. In charge is, when LIVING, the pid; else the low
      * bits of a slot_id. */
     _Alignas(64) _Atomic uint64_t life;
-    _Atomic uint64_t ending; /* 0, or how it ended as it says itself: see slot_report */
+    _Atomic uint64_t
+        ending; /* its generation, or how it ended as it says itself: see slot_report */
     /* With the pid its identity: os_birth_time, told by the parent; 0: not yet. */
     _Atomic uint64_t born;
     _Atomic uint64_t parent;  /* slot_id; the adopter's after the parent's death */

@@ -287,6 +287,49 @@ static void either_the_child_enters_or_its_slot_is_taken_back(void **state)
     assert_int_equal(shared.entered + disowned, rounds);
 }
 
+static void report_each(void *argument)
+{
+    race *shared = argument;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        while (atomic_load(&shared->ready) < round) {
+            if (atomic_load(&shared->over))
+                return;
+        }
+        slot_report(atomic_load(&shared->id), (mproc_exit_status){.kind = MPROC_EXIT_LOST}, false);
+        atomic_store(&shared->done, round);
+    }
+}
+
+/* The slot is freed and claimed anew while somebody reports: of the next one in it nothing is told. */
+static void a_late_report_is_none_of_the_next_one(void **state)
+{
+    (void)state;
+    race shared = {0};
+    os_handle thread;
+    unsigned wrong = 0, rounds = 0;
+    const int64_t end = os_now() + LONGEST;
+    mproc_exit_status status;
+    bool clean;
+    assert_int_equal(os_thread_start(&thread, report_each, &shared), MPROC_OK);
+    for (unsigned round = 1; round <= ROUNDS && os_now() < end; round++, rounds++) {
+        slot_id id = claim("first"), next;
+        atomic_store(&shared.id, id);
+        atomic_store(&shared.ready, round);
+        for (unsigned wait = round % 64; wait; wait--)
+            os_pause();
+        slot_free(id);
+        next = claim("next");
+        while (atomic_load(&shared.done) < round)
+            os_pause();
+        wrong += slot_reported(next, &status, &clean);
+        slot_free(next);
+    }
+    atomic_store(&shared.over, true);
+    os_thread_join(thread);
+    assert_true(rounds > 0);
+    assert_int_equal(wrong, 0);
+}
+
 typedef struct claimer {
     unsigned wrong;
 } claimer;
@@ -334,6 +377,7 @@ int main(void)
         cmocka_unit_test(each_one_in_use_is_visited),
         cmocka_unit_test(all_slots_can_be_in_use_and_no_more),
         cmocka_unit_test(either_the_child_enters_or_its_slot_is_taken_back),
+        cmocka_unit_test(a_late_report_is_none_of_the_next_one),
         cmocka_unit_test(threads_never_claim_the_same_slot),
     };
     return cmocka_run_group_tests(tests, found_family, NULL);
