@@ -402,6 +402,7 @@
 
 /* family/spin.h */
 #define spin_begin mproc__spin_begin
+#define spin_give_way mproc__spin_give_way
 #define spin_end mproc__spin_end
 #define spin_prepare mproc__spin_prepare
 

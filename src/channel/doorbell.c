@@ -4,6 +4,7 @@
 #include "../family/gate.h"
 #include "../family/holding.h"
 #include "../family/park.h"
+#include "../family/spin.h"
 
 /* The ends are among the holdings, so that a forked child closes them. */
 static struct {
@@ -20,6 +21,7 @@ static void answer_the_door(void *unused)
     (void)unused;
     _Atomic uint32_t *rung = &slot_at(family.self)->rung;
     const os_part part[2] = {{"", 1}, {NULL, 0}};
+    uint32_t turns = 0;
     for (uint32_t seen = bell.seen;;) {
         park(rung, seen, OS_FOREVER, family.self);
         const uint32_t now = atomic_load(rung);
@@ -31,7 +33,7 @@ static void answer_the_door(void *unused)
             seen = now;
         } else { /* once more */
             atomic_store(&bell.rung, false);
-            os_yield();
+            spin_give_way(&turns);
         }
     }
 }
@@ -83,12 +85,12 @@ static mproc_err make(void)
 
 mproc_err doorbell_handle(os_handle *handle)
 {
-    for (;;) {
+    for (uint32_t turns = 0;;) {
         slot_id owner = atomic_load(&bell.owner);
         if (owner == family.self)
             break;
         if (owner == MAKING)
-            os_yield();
+            spin_give_way(&turns);
         else if (atomic_compare_exchange_strong(&bell.owner, &owner, MAKING)) {
             mproc_err err = make();
             atomic_store(&bell.owner, err ? 0 : family.self);

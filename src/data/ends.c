@@ -303,10 +303,11 @@ static bool empty_out(const ends *q)
 static bool take_for_good(const end *one, int64_t deadline, bool *dead)
 {
     mproc_err err;
+    uint32_t turns = 0;
     do {
         err = robust_acquire_until(one->cell, one->id, false, deadline);
         if (err == MPROC_EAGAIN)
-            os_yield();
+            spin_give_way(&turns);
     } while ((err == MPROC_EINTR || err == MPROC_EAGAIN) && os_now() < deadline);
     const bool suspicious = err == MPROC_EOWNERDEAD || err == MPROC_ESTALE;
     *dead |= suspicious;

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "park.h"
 #include "settings.h"
+#include "spin.h"
 #include "trace.h"
 
 family_state family;
@@ -70,11 +71,12 @@ mproc_err family_enter(void)
         return MPROC_EGUARD;
     }
     int outside = OUTSIDE;
+    uint32_t turns = 0;
     while (!atomic_compare_exchange_strong(&membership, &outside, FOUNDING)) {
         if (outside == INSIDE)
             return MPROC_OK;
         outside = OUTSIDE;
-        os_yield();
+        spin_give_way(&turns);
     }
     mproc_err err = found();
     atomic_store(&membership, err ? OUTSIDE : INSIDE);
@@ -181,8 +183,8 @@ bool family_is_gone(uint32_t index)
     uint64_t life = s ? atomic_load(&s->life) : 0;
     slot_id id = slot_id_of(life, index);
     int64_t pid = slot_pid(id);
-    if (!pid)
-        return false; /* being swept */
+    if (!pid || id == family.self)
+        return false; /* being swept; of oneself an emulator may tell the wrong start time */
     uint64_t born = atomic_load(&s->born);
     return os_process_is_gone(pid, born ? born : os_birth_time()) && atomic_load(&s->life) == life;
 }

@@ -273,10 +273,11 @@ uint64_t robust_suspend(object *cell, uint64_t id, bool recursive)
 mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth)
 {
     mproc_err err;
+    uint32_t turns = 0;
     do {
         err = robust_acquire(cell, id, recursive, MPROC_FOREVER);
         if (err == MPROC_EAGAIN)
-            os_yield();
+            spin_give_way(&turns);
     } while (err == MPROC_EINTR || err == MPROC_EAGAIN);
     if (depth && (!err || err == MPROC_EOWNERDEAD))
         set_depth(cell, id, 0, depth);

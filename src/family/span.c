@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "../killpoint.h"
+#include "spin.h"
 
 /* Runs from this size on go back to the system. Smaller ones come back soon, and a page that comes from
  * the system costs more than what is done with it. */
@@ -243,10 +244,11 @@ static _Atomic slot_id closing;
 
 void span_stop_closing(slot_id self)
 {
+    uint32_t turns = 0;
     slot_id other = atomic_load(&closing);
     do {
         while (other == self) {
-            os_yield();
+            spin_give_way(&turns);
             other = atomic_load(&closing);
         }
     } while (!atomic_compare_exchange_weak(&closing, &other, self));

@@ -50,6 +50,17 @@ void spin_prepare(void)
     longest();
 }
 
+void spin_give_way(uint32_t *turns)
+{
+    const uint32_t many = 256;
+    const int64_t nap = 100000;
+    if (*turns >= many)
+        os_wait_ready(NULL, 0, os_now() + nap);
+    else
+        os_yield();
+    *turns += *turns < many;
+}
+
 spin spin_begin(void)
 {
     if (!learned.trust && ++learned.waits < learned.gap)

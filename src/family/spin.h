@@ -29,4 +29,8 @@ static inline bool spin_once(spin *s)
 /* `paid`: what was waited for came while it looked. */
 void spin_end(const spin *s, bool paid);
 
+/* In a loop that waits for what another thread does in a moment: lets that run. Sleeps after many
+ * turns in vain, for a thread of a lower priority never runs beside one that only yields. */
+void spin_give_way(uint32_t *turns);
+
 #endif

@@ -25,8 +25,8 @@ static void begin(void)
         os_mutex_init(&lock);
         atomic_store(&ready, self);
     }
-    while (atomic_load(&ready) != self)
-        os_yield();
+    for (uint32_t turns = 0; atomic_load(&ready) != self;)
+        spin_give_way(&turns);
 }
 
 void pools_lock(void)

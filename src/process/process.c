@@ -7,6 +7,7 @@
 #include "../family/gate.h"
 #include "../family/log.h"
 #include "../family/park.h"
+#include "../family/spin.h"
 #include "../family/text.h"
 #include "../family/trace.h"
 #include "../hot.h"
@@ -75,8 +76,8 @@ static mproc_err begin(void)
             atexit(mproc__at_exit);
         atomic_store(&begun, 2);
     }
-    while (atomic_load(&begun) != 2)
-        os_yield();
+    for (uint32_t turns = 0; atomic_load(&begun) != 2;)
+        spin_give_way(&turns);
     return MPROC_OK;
 }
 

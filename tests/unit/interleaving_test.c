@@ -10,10 +10,17 @@
 
 #include <mproc/mproc.h>
 
+#if defined(__linux__)
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "data/ends.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/robust.h"
+#include "family/span.h"
 #include "killpoint.h"
 #include "sync/sweep.h"
 
@@ -30,6 +37,11 @@ static void stop(void)
     atomic_store(&stopped, true);
     while (!atomic_load(&goes_on))
         os_yield();
+}
+
+static bool at_once(void)
+{
+    return true;
 }
 
 static void start_with_and_await_stop(os_handle *thread, void (*run)(void *), void *argument)
@@ -53,6 +65,42 @@ static void let_finish(os_handle thread)
     os_thread_join(thread);
     killpoint_reached = NULL;
 }
+
+/* ---- a thread that sleeps: where the system tells ---- */
+
+#if defined(__linux__)
+
+static int sleeper_id(void)
+{
+    return (int)syscall(SYS_gettid);
+}
+
+static bool sleeps(int id)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    FILE *file = fopen(path, "r");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    text[length] = '\0';
+    const char *at = strrchr(text, ')');
+    return at && at[1] && at[2] == 'S';
+}
+
+#else
+
+static int sleeper_id(void)
+{
+    return 1;
+}
+
+static bool sleeps(int id)
+{
+    return id != 0;
+}
+
+#endif
 
 /* ---- others that are dead ---- */
 
@@ -451,11 +499,6 @@ static mproc_queue make_in_cell(uint32_t index)
     return queue;
 }
 
-static bool at_once(void)
-{
-    return true;
-}
-
 static void sweep_second(void *unused)
 {
     (void)unused;
@@ -490,6 +533,48 @@ static void a_late_sweep_leaves_the_next_queue_of_the_cell_alone(void **state)
     assert_true(heap_used() < used);
 }
 
+/* ---- the heap ---- */
+
+/* There is no room for it: so it closes an empty span of small blocks, and stops there. */
+static void alloc_large(void *unused)
+{
+    (void)unused;
+    arena_ref ref;
+    stops_here = at_once;
+    if (!heap_alloc((size_t)8 << 20, family.self, &ref))
+        heap_free(ref, family.self);
+}
+
+static _Atomic int waiter;
+
+static void wait_for_closer(void *unused)
+{
+    (void)unused;
+    atomic_store(&waiter, sleeper_id());
+    span_stop_closing(family.self);
+    atomic_store(&waiter, 0);
+}
+
+/* Whoever waits for one of a lower priority must not keep the processor. The last one: nobody
+ * closes spans after it. */
+static void who_waits_for_a_closer_sleeps_in_the_end(void **state)
+{
+    (void)state;
+    os_handle closer, other;
+    arena_ref ref;
+    assert_int_equal(heap_alloc(2000, family.self, &ref), MPROC_OK);
+    heap_free(ref, family.self);
+    start_and_await_stop(&closer, alloc_large);
+    assert_int_equal(os_thread_start(&other, wait_for_closer, NULL), MPROC_OK);
+    while (!atomic_load(&waiter))
+        os_yield();
+    while (!sleeps(atomic_load(&waiter)))
+        os_yield();
+    let_finish(closer);
+    os_thread_join(other);
+    assert_int_equal(atomic_load(&waiter), 0);
+}
+
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
@@ -518,6 +603,7 @@ int main(int argc, char **argv)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_late_sweep_leaves_the_next_queue_of_the_cell_alone,
                                         set_up, tear_down),
+        cmocka_unit_test(who_waits_for_a_closer_sleeps_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -168,6 +168,18 @@ static void every_report_arrives_as_it_was_made(void **state)
     }
 }
 
+/* As under an emulator, whose start time the system tells. */
+static void nobody_is_gone_to_himself(void **state)
+{
+    (void)state;
+    _Atomic uint64_t *born = &slot_at(family.self)->born;
+    const uint64_t right = atomic_load(born);
+    atomic_store(born, 1);
+    assert_false(family_is_gone((uint32_t)(family.self & 0xffff)));
+    atomic_store(born, right);
+    assert_false(family_is_gone((uint32_t)(family.self & 0xffff)));
+}
+
 /* ---- all of them ---- */
 
 typedef struct census {
@@ -374,6 +386,7 @@ int main(void)
         cmocka_unit_test(forged_ids_name_nobody),
         cmocka_unit_test(a_long_name_is_cut),
         cmocka_unit_test(every_report_arrives_as_it_was_made),
+        cmocka_unit_test(nobody_is_gone_to_himself),
         cmocka_unit_test(each_one_in_use_is_visited),
         cmocka_unit_test(all_slots_can_be_in_use_and_no_more),
         cmocka_unit_test(either_the_child_enters_or_its_slot_is_taken_back),
