@@ -261,6 +261,8 @@
 #define holding_close mproc__holding_close
 #define holding_enter mproc__holding_enter
 #define holding_leave mproc__holding_leave
+#define holding_prepare mproc__holding_prepare
+#define holding_receive_prepared mproc__holding_receive_prepared
 #define holding_receive mproc__holding_receive
 #define holdings_after_fork mproc__holdings_after_fork
 #define holdings_begin mproc__holdings_begin

@@ -359,7 +359,8 @@ mproc_err os_handle_offer(os_handle handle, uint64_t *word);
 /* The offer was not sent. */
 void os_handle_withdraw(uint64_t word);
 /* What that process has offered becomes this one's; where handles are attached, `attached` does,
- * taken over in every case. MPROC_EBROKEN: it is not to be had any more. */
+ * taken over in every case. MPROC_EBROKEN: it is not to be had any more. After MPROC_EAGAIN and
+ * MPROC_ENOMEM, which only others give, it still is. */
 mproc_err os_handle_accept(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
                            os_handle *handle);
 

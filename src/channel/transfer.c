@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../family/family.h"
@@ -96,15 +97,23 @@ static bool is_passage(const inbox *in, passage *message)
            message->flags & (CONNECTION_READS | CONNECTION_WRITES);
 }
 
+/* All that may be wanting is there before the end is taken out of the message: without it that stays. */
 static mproc_err accept_end(inbox *in, const passage *message)
 {
     os_handle attached = in->passed, handle;
     const slot *sender = slot_at(message->sender);
+    void *prepared = holding_prepare();
+    if (!prepared)
+        return MPROC_ENOMEM;
     in->passed = OS_NO_HANDLE;
     mproc_err err =
         os_handle_accept(slot_pid(message->sender), sender ? atomic_load(&sender->born) : 0,
                          message->word, attached, &handle);
-    return err ? err : holding_receive(message->id, handle, message->flags);
+    if (err)
+        free(prepared);
+    else
+        holding_receive_prepared(prepared, message->id, handle, message->flags);
+    return err;
 }
 
 /* Inside the gate from where the handle comes to where it stands in the table, but not while
@@ -141,7 +150,7 @@ mproc_err mproc_connection_recv_connection(mproc_connection connection, mproc_co
         err = receive_end(&it, &message);
         if (!err)
             received->id = message.id;
-        if (!err || err == MPROC_EBROKEN || err == MPROC_ENOMEM)
+        if (!err || err == MPROC_EBROKEN)
             inbox_drop(&it.state->in);
     }
     connection_end_receive(&it);

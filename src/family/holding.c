@@ -86,33 +86,42 @@ static bool make_room(void)
     return true;
 }
 
-static mproc_err insert(entry *added)
+void *holding_prepare(void)
 {
     os_mutex_lock(&table.lock);
-    bool held = find(added->shown.id) != NULL, room = !held && make_room();
-    if (room) {
+    const bool room = make_room();
+    os_mutex_unlock(&table.lock);
+    return room ? malloc(sizeof(entry)) : NULL;
+}
+
+void holding_receive_prepared(void *prepared, uint64_t id, os_handle handle, uint32_t flags)
+{
+    entry *added = prepared;
+    *added = (entry){.shown = {.id = id, .handle = handle, .flags = flags}};
+    os_mutex_lock(&table.lock);
+    const bool held = find(id) != NULL;
+    if (!held) {
+        make_room(); /* again, as others may have come meanwhile; it can do without */
         link_entry(added);
         table.count++;
     }
     os_mutex_unlock(&table.lock);
-    if (room) {
-        atomic_store(&family.holds, true);
-        return MPROC_OK;
+    atomic_store(&family.holds, true);
+    if (held) {
+        os_handle_close(handle);
+        free(added);
     }
-    os_handle_close(added->shown.handle);
-    free(added);
-    return held ? MPROC_OK : MPROC_ENOMEM;
 }
 
 mproc_err holding_receive(uint64_t id, os_handle handle, uint32_t flags)
 {
-    entry *made = id ? malloc(sizeof *made) : NULL;
-    if (!made) {
+    void *prepared = id ? holding_prepare() : NULL;
+    if (!prepared) {
         os_handle_close(handle);
         return id ? MPROC_ENOMEM : MPROC_EINVAL;
     }
-    *made = (entry){.shown = {.id = id, .handle = handle, .flags = flags}};
-    return insert(made);
+    holding_receive_prepared(prepared, id, handle, flags);
+    return MPROC_OK;
 }
 
 mproc_err holding_add(os_handle handle, uint32_t flags, uint64_t *id)

@@ -324,14 +324,18 @@ void os_handle_withdraw(uint64_t word)
 mproc_err os_handle_accept(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
                            os_handle *handle)
 {
-    HANDLE process, taken;
+    HANDLE process, taken, offered = (HANDLE)(uintptr_t)word;
     (void)attached;
     mproc_err err = win32_process_open(pid, born, PROCESS_DUP_HANDLE, &process);
-    if (!err && !DuplicateHandle(process, (HANDLE)(uintptr_t)word, GetCurrentProcess(), &taken, 0,
-                                 FALSE, DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE))
-        err = win32_last_error();
-    if (!err || err != MPROC_ENOENT)
+    if (!err) {
+        /* Closed after it has been copied: closing would not be undone by a failure. */
+        if (!DuplicateHandle(process, offered, GetCurrentProcess(), &taken, 0, FALSE,
+                             DUPLICATE_SAME_ACCESS))
+            err = win32_last_error();
+        else
+            DuplicateHandle(process, offered, NULL, NULL, 0, FALSE, DUPLICATE_CLOSE_SOURCE);
         CloseHandle(process);
+    }
     if (err)
         return err == MPROC_EAGAIN || err == MPROC_ENOMEM ? err : MPROC_EBROKEN;
     *handle = win32_os_handle(taken);

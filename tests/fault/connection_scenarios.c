@@ -90,7 +90,7 @@ static void send_an_end(void)
     if (make_pipe(&sent)) {
         bool good = TRY(ERRORS, mproc_connection_send_connection(pipe.a, sent.a, SOON));
         close_one(sent.a);
-        good = good && MAKE(received, ERRORS | ERR(EBROKEN) | FOR_GOOD,
+        good = good && MAKE(received, ERRORS | BROKEN_FOR_GOOD,
                             mproc_connection_recv_connection(pipe.b, &received, SOON));
         if (good && send_number(received) && TRY(ERRORS, take_number(sent.b, &number)))
             HOLDS(number == NUMBER);
@@ -243,8 +243,7 @@ static void receive_an_end(void)
         return;
     mproc_process *process = start(lend_an_end, &(call){.connection = pipe.b});
     if (process) {
-        bool good =
-            MAKE(lent, ERRORS | ERR(EBROKEN) | ERR(EPROTO) | FOR_GOOD, take_end(pipe.a, &lent));
+        bool good = MAKE(lent, ERRORS | BROKEN_FOR_GOOD, take_end(pipe.a, &lent));
         if (lent.id) {
             good = send_number(lent);
             close_one(lent);

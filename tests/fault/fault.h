@@ -38,6 +38,8 @@ extern const scenario process_scenarios[], pool_scenarios[], memory_scenarios[],
 #define ERR(name) (UINT32_C(1) << -(int)MPROC_##name)
 /* Among the errors: after one of them the object may be done for, and need not work again. */
 #define FOR_GOOD (UINT32_C(1) << 31)
+/* Likewise, but only after MPROC_EBROKEN and MPROC_EPROTO. */
+#define BROKEN_FOR_GOOD (UINT32_C(1) << 30 | ERR(EBROKEN) | ERR(EPROTO))
 /* Of the family's first object, whichever it is. */
 #define FOUND_ERRORS (ERR(ENOMEM) | ERR(EAGAIN) | ERR(EOS))
 

@@ -59,7 +59,8 @@ static bool is_excused(void)
 bool judge(const char *call, mproc_err err, uint32_t documented)
 {
     const void *result = receiver;
-    once_is_enough = documented & FOR_GOOD;
+    const bool broken = err == MPROC_EBROKEN || err == MPROC_EPROTO;
+    once_is_enough = documented & FOR_GOOD || (broken && !(BROKEN_FOR_GOOD & ~documented));
     if (!err) {
         receiver = NULL;
         return true;
