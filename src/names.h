@@ -547,7 +547,7 @@
 #define range_append mproc__range_append
 #define range_claim mproc__range_claim
 #define range_cut mproc__range_cut
-#define range_make mproc__range_make
+#define range_give_back mproc__range_give_back
 
 /* pool/records.h */
 #define records_commit mproc__records_commit

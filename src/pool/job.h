@@ -126,6 +126,7 @@ static inline pool_cell *job_cell(const pool_job *lane, uint64_t index)
 
 typedef struct pool_worker {
     _Alignas(128) range_word range;
+    range_word taken; /* of it, as it says before it takes them: see range_take */
     /* generation << 48 | unit + 1: the last unit that it took; of a limited job or a lane the very
      * item. Whose items are not all done there when it has died, it died of the first of them. */
     _Atomic uint64_t current;

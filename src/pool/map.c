@@ -21,8 +21,8 @@ static uint64_t units_of(const pool_job *job)
     return job->count / job->unit + (job->count % job->unit != 0);
 }
 
-/* What a killed worker had taken but not begun: from the first item that has no outcome on; those
- * in between that have theirs are passed by. Nobody is at work. */
+/* What a killed worker had cut off, and not written to its word: from the first item that has no
+ * outcome on; those in between that have theirs are passed by. Nobody is at work. */
 static void hand_out_lost(map_call *call)
 {
     const pool_job *job = call->work->job;
@@ -135,6 +135,20 @@ bool map_bury(mproc_pool *pool, pool_work *work, pool_worker *worker, const pool
         work->failed++;
     }
     return true;
+}
+
+/* To the front of the range, so that its successor, or who steals from it, begins with it. */
+void map_give_back(const pool_work *work, pool_worker *worker)
+{
+    const pool_job *job = work->job;
+    const uint64_t taken = atomic_load(&worker->taken);
+    if (job_generation(taken) != job_generation(work->word))
+        return;
+    const uint64_t behind = range_end(taken) * job->unit;
+    const uint64_t end = behind < job->count ? behind : job->count;
+    const uint64_t item = job_find(job, OUTCOME_NONE, range_first(taken) * job->unit, end);
+    if (item != end)
+        range_give_back(&worker->range, taken, (uint32_t)(item / job->unit));
 }
 
 static bool end_item(const pool_work *work, uint64_t index, outcome how)

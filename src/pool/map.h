@@ -38,6 +38,9 @@ void map_time_out(pool_work *work, uint64_t item, long long pid);
 /* Of a worker that has died: what it was at. True: there was something. */
 bool map_bury(mproc_pool *pool, pool_work *work, pool_worker *worker, const pool_crash *crash);
 
+/* And what it had taken and not begun, or is to do again. */
+void map_give_back(const pool_work *work, pool_worker *worker);
+
 /* ---- its job (layout.c) ---- */
 
 /* MPROC_EINVAL, MPROC_ERANGE: what makes no sense of the call's items and results. */

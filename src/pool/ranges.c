@@ -2,11 +2,6 @@
 
 #include "../killpoint.h"
 
-uint64_t range_make(uint16_t generation, uint32_t first, uint32_t end)
-{
-    return (uint64_t)generation << 48 | (uint64_t)first << 24 | end;
-}
-
 bool range_claim(range_word *rest, uint16_t generation, uint32_t shares, uint32_t most,
                  uint64_t *claimed)
 {
@@ -28,6 +23,18 @@ bool range_claim(range_word *rest, uint16_t generation, uint32_t shares, uint32_
 void range_append(range_word *rest)
 {
     atomic_fetch_add(rest, 1);
+    killpoint();
+}
+
+/* Thieves cut off its end meanwhile, and change nothing at its front. */
+void range_give_back(range_word *range, uint64_t taken, uint32_t first)
+{
+    const uint16_t generation = (uint16_t)(taken >> 48);
+    uint64_t word = atomic_load(range);
+    while ((uint16_t)(word >> 48) == generation && range_first(word) == range_end(taken) &&
+           !atomic_compare_exchange_weak(range, &word,
+                                         range_make(generation, first, range_end(word)))) {
+    }
     killpoint();
 }
 

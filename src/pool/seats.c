@@ -138,8 +138,11 @@ static bool bury(pool_seat *seat, mproc_process *process)
         lost = lane_bury(pool, work, seat->index, &crash);
     else if (work)
         lost = map_bury(pool, work, worker, &crash);
+    if (work && !work->job->is_lane)
+        map_give_back(work, worker);
     /* A successor that ends before its first task is blamed for nothing */
     atomic_store(&worker->current, 0);
+    atomic_store(&worker->taken, 0);
     atomic_store(&worker->busy, 0);
     atomic_fetch_and(&pool->shared->asleep[seat->index / 64], ~(UINT64_C(1) << seat->index % 64));
     return lost;

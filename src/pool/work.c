@@ -63,6 +63,7 @@ static bool is_in_use(const mproc_pool *pool, uint16_t generation)
         const pool_worker *worker = &pool->shared->workers[i];
         if (job_generation(atomic_load(&worker->busy)) == generation ||
             job_generation(atomic_load(&worker->range)) == generation ||
+            job_generation(atomic_load(&worker->taken)) == generation ||
             job_generation(atomic_load(&worker->current)) == generation)
             return true;
     }

@@ -109,7 +109,8 @@ static uint32_t most_units(void)
 
 static void run_units(uint16_t generation)
 {
-    uint32_t unit, count = range_take(&me.own->range, generation, most_units(), &unit);
+    uint32_t unit,
+        count = range_take(&me.own->range, generation, most_units(), &me.own->taken, &unit);
     for (uint32_t i = 0; i < count; i++, unit++) {
         if (!me.task.is_limited) {
             atomic_store_explicit(&me.own->current, (uint64_t)generation << 48 | (unit + 1),
@@ -123,7 +124,7 @@ static void run_units(uint16_t generation)
 
 static void run_cell(uint16_t generation)
 {
-    uint32_t index, count = range_take(&me.own->range, generation, 1, &index);
+    uint32_t index, count = range_take(&me.own->range, generation, 1, &me.own->taken, &index);
     if (count)
         task_run_cell(&me.task, index);
     look_whether_enough(count);

@@ -171,6 +171,49 @@ static void the_items_of_a_map_are_run_again(void **state)
     end_pool(pool);
 }
 
+/* One worker, so that there is one order: that in which they have been begun. */
+typedef struct numbered {
+    mproc_queue order;
+    mproc_event crashed;
+    int number;
+} numbered;
+
+enum { CRASHES = 5 };
+
+static int crash_once_and_tell(mproc_task *task)
+{
+    const numbered *this = mproc_task_input(task, NULL);
+    if (this->number == CRASHES && !mproc_event_is_set(this->crashed)) {
+        mproc_event_set(this->crashed);
+        host_crash();
+    }
+    return mproc_queue_put(this->order, &this->number, sizeof this->number, 0) ? 1 : 0;
+}
+
+static void what_a_crashed_worker_had_taken_is_done_before_the_rest(void **state)
+{
+    (void)state;
+    enum { COUNT = 4000 }; /* so many that a worker takes several at a time */
+    static numbered items[COUNT];
+    numbered each = {.number = 0};
+    mproc_pool *pool =
+        make_pool(&(mproc_pool_options){.workers = 1, .on_crash = MPROC_CRASH_RETRIES});
+    assert_int_equal(mproc_queue_create(&each.order, NULL), MPROC_OK);
+    assert_int_equal(mproc_event_create(&each.crashed), MPROC_OK);
+    for (; each.number < COUNT; each.number++)
+        items[each.number] = each;
+    assert_int_equal(mproc_pool_map(pool, crash_once_and_tell, items, sizeof items[0], COUNT, NULL,
+                                    0, &(mproc_map_options){.chunk_size = 1}),
+                     MPROC_OK);
+    for (int i = 0, number; i < COUNT; i++) {
+        assert_int_equal(mproc_queue_get(each.order, &number, sizeof number, NULL, 0), MPROC_OK);
+        assert_int_equal(number, i);
+    }
+    end_pool(pool);
+    assert_int_equal(mproc_event_destroy(each.crashed), MPROC_OK);
+    assert_int_equal(mproc_queue_destroy(each.order), MPROC_OK);
+}
+
 static void a_task_that_fails_politely_is_not_run_again(void **state)
 {
     (void)state;
@@ -361,6 +404,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_crashed_task_is_run_again),
         cmocka_unit_test(an_input_of_any_size_is_there_again),
         cmocka_unit_test(the_items_of_a_map_are_run_again),
+        cmocka_unit_test(what_a_crashed_worker_had_taken_is_done_before_the_rest),
         cmocka_unit_test(a_task_that_fails_politely_is_not_run_again),
         cmocka_unit_test(a_crash_may_break_the_pool),
         cmocka_unit_test(an_idle_worker_s_death_breaks_no_pool),

@@ -14,24 +14,24 @@
 static void a_range_gives_its_units_in_their_order(void **state)
 {
     (void)state;
-    range_word word = range_make(7, 100, 105);
+    range_word word = range_make(7, 100, 105), said = 0;
     uint32_t unit;
     for (uint32_t i = 100; i < 105; i++) {
         assert_int_equal(range_left(word, 7), 105 - i);
-        assert_int_equal(range_take(&word, 7, RANGE_BATCH, &unit), 1);
+        assert_int_equal(range_take(&word, 7, RANGE_BATCH, &said, &unit), 1);
         assert_int_equal(unit, i);
     }
     assert_int_equal(range_left(word, 7), 0);
-    assert_int_equal(range_take(&word, 7, RANGE_BATCH, &unit), 0);
+    assert_int_equal(range_take(&word, 7, RANGE_BATCH, &said, &unit), 0);
 }
 
 static void a_long_range_gives_several_units_at_a_time_but_never_many(void **state)
 {
     (void)state;
     const uint32_t end = 5000;
-    range_word word = range_make(7, 0, end);
+    range_word word = range_make(7, 0, end), said = 0;
     uint32_t unit, count, next = 0;
-    while ((count = range_take(&word, 7, RANGE_BATCH, &unit)) != 0) {
+    while ((count = range_take(&word, 7, RANGE_BATCH, &said, &unit)) != 0) {
         assert_int_equal(unit, next);
         assert_true(count == 1 || (count <= RANGE_BATCH && count <= (end - next) / RANGE_SHARE));
         next += count;
@@ -42,16 +42,16 @@ static void a_long_range_gives_several_units_at_a_time_but_never_many(void **sta
 static void the_largest_range_fits(void **state)
 {
     (void)state;
-    range_word word = range_make(UINT16_MAX, 0, RANGE_UNITS_MAX);
+    range_word word = range_make(UINT16_MAX, 0, RANGE_UNITS_MAX), said = 0;
     uint64_t cut;
     uint32_t unit;
     assert_int_equal(range_left(word, UINT16_MAX), RANGE_UNITS_MAX);
     assert_true(range_cut(&word, UINT16_MAX, &cut));
     assert_int_equal(range_left(word, UINT16_MAX) + range_left(cut, UINT16_MAX), RANGE_UNITS_MAX);
     word = range_make(UINT16_MAX, RANGE_UNITS_MAX - 1, RANGE_UNITS_MAX);
-    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &unit), 1);
+    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &said, &unit), 1);
     assert_int_equal(unit, RANGE_UNITS_MAX - 1);
-    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &unit), 0);
+    assert_int_equal(range_take(&word, UINT16_MAX, RANGE_BATCH, &said, &unit), 0);
     assert_false(range_cut(&word, UINT16_MAX, &cut));
 }
 
@@ -67,6 +67,40 @@ static void a_thief_cuts_the_upper_half_or_the_last_unit(void **state)
         assert_int_equal(cut, range_make(1, 10 + size / 2, 10 + size));
         assert_int_equal(word, range_make(1, 10, 10 + size / 2));
     }
+}
+
+/* Once, and only what it has really taken, whatever thieves do. */
+static void what_a_dead_owner_had_taken_goes_back_to_the_front(void **state)
+{
+    (void)state;
+    range_word word = range_make(7, 100, 2100), said = 0;
+    uint64_t cut;
+    uint32_t unit;
+    assert_int_equal(range_take(&word, 7, RANGE_BATCH, &said, &unit), RANGE_BATCH);
+    assert_int_equal(said, range_make(7, 100, 116));
+    assert_true(range_cut(&word, 7, &cut));
+    range_give_back(&word, said, 103);
+    assert_int_equal(word, range_make(7, 103, range_first(cut)));
+    range_give_back(&word, said, 103);
+    assert_int_equal(word, range_make(7, 103, range_first(cut)));
+    range_give_back(&word, range_make(8, 100, 103), 100);
+    assert_int_equal(word, range_make(7, 103, range_first(cut)));
+    said = range_make(7, 103, 119); /* killed before it took them */
+    range_give_back(&word, said, 103);
+    assert_int_equal(word, range_make(7, 103, range_first(cut)));
+}
+
+/* They may be the last ones before the range that the worker gets next. */
+static void what_a_thief_was_faster_with_is_not_said_to_be_taken(void **state)
+{
+    (void)state;
+    range_word word = range_make(7, 100, 101), said = range_make(7, 99, 100);
+    uint64_t cut;
+    uint32_t unit;
+    assert_true(range_cut(&word, 7, &cut));
+    said = cut; /* as it says before it finds that */
+    assert_int_equal(range_take(&word, 7, RANGE_BATCH, &said, &unit), 0);
+    assert_int_equal(said, 0);
 }
 
 static void a_claim_takes_a_share_off_the_front(void **state)
@@ -105,13 +139,13 @@ static void what_is_appended_can_be_claimed(void **state)
 static void nothing_is_taken_of_another_generation(void **state)
 {
     (void)state;
-    range_word word = range_make(5, 0, 50);
+    range_word word = range_make(5, 0, 50), said = 0;
     const uint16_t others[] = {0, 4, 6, UINT16_MAX};
     uint64_t cut = 1234;
     uint32_t unit = 5678;
     for (size_t i = 0; i < 4; i++) {
         assert_int_equal(range_left(word, others[i]), 0);
-        assert_int_equal(range_take(&word, others[i], RANGE_BATCH, &unit), 0);
+        assert_int_equal(range_take(&word, others[i], RANGE_BATCH, &said, &unit), 0);
         assert_false(range_cut(&word, others[i], &cut));
     }
     assert_int_equal(word, range_make(5, 0, 50));
@@ -132,6 +166,7 @@ static _Atomic uint32_t left;
 static _Atomic uint16_t generation;
 
 typedef struct worker {
+    range_word said;
     unsigned index;
     uint64_t took, stole, doubles;
 } worker;
@@ -156,7 +191,8 @@ static void work(void *argument)
     const int64_t end = os_now() + INT64_C(60000000000); /* a lost unit must not look like work */
     while (atomic_load_explicit(&left, memory_order_relaxed) && os_now() < end) {
         uint32_t first, count, mine = 0;
-        while ((count = range_take(&words[self->index], now, RANGE_BATCH, &first)) != 0) {
+        while ((count = range_take(&words[self->index], now, RANGE_BATCH, &self->said, &first)) !=
+               0) {
             for (uint32_t i = first; i < first + count; i++)
                 self->doubles += atomic_fetch_add_explicit(&taken[i], 1, memory_order_relaxed) != 0;
             mine += count;
@@ -180,7 +216,7 @@ static void share_out(uint16_t now)
     for (unsigned i = 0; i < WORKERS; i++)
         atomic_store(&words[i], i ? 0 : range_make(now, 0, UNITS));
     for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i] = (worker){.index = i};
+        workers[i] = (worker){.said = 0, .index = i};
         assert_int_equal(os_thread_start(&threads[i], work, &workers[i]), MPROC_OK);
     }
     for (unsigned i = 0; i < WORKERS; i++)
@@ -213,6 +249,8 @@ int main(void)
         cmocka_unit_test(a_long_range_gives_several_units_at_a_time_but_never_many),
         cmocka_unit_test(the_largest_range_fits),
         cmocka_unit_test(a_thief_cuts_the_upper_half_or_the_last_unit),
+        cmocka_unit_test(what_a_dead_owner_had_taken_goes_back_to_the_front),
+        cmocka_unit_test(what_a_thief_was_faster_with_is_not_said_to_be_taken),
         cmocka_unit_test(a_claim_takes_a_share_off_the_front),
         cmocka_unit_test(what_is_appended_can_be_claimed),
         cmocka_unit_test(nothing_is_taken_of_another_generation),
