@@ -332,6 +332,7 @@
 #define guarded_acquire mproc__guarded_acquire
 #define guarded_copy mproc__guarded_copy
 #define guarded_create mproc__guarded_create
+#define guarded_destroy mproc__guarded_destroy
 #define guarded_look mproc__guarded_look
 #define guarded_mark_consistent mproc__guarded_mark_consistent
 #define guarded_release mproc__guarded_release
@@ -378,6 +379,8 @@
 #define object_type_of mproc__object_type_of
 #define object_begin_watch mproc__object_begin_watch
 #define object_end_watch mproc__object_end_watch
+#define object_claim_end mproc__object_claim_end
+#define object_is_ending mproc__object_is_ending
 #define object_retire mproc__object_retire
 #define object_ring_watchers mproc__object_ring_watchers
 #define object_watch mproc__object_watch
@@ -399,6 +402,9 @@
 #define robust_release_slowly mproc__robust_release_slowly
 #define robust_resume mproc__robust_resume
 #define robust_suspend mproc__robust_suspend
+#define robust_destroy mproc__robust_destroy
+#define robust_finish mproc__robust_finish
+#define robust_leave mproc__robust_leave
 #define robust_sweep mproc__robust_sweep
 #define robust_thread mproc__robust_thread
 

@@ -59,10 +59,10 @@ MPROC_API mproc_err mproc_string_get(mproc_string string, char *buffer, size_t c
 /* **Returns** its capacity; 0: there is no such string. **Threads**: safe. */
 MPROC_API size_t mproc_string_capacity(mproc_string string);
 
-/* Ends the string, once nobody is copying a text in. Later calls, and those that wait, get
- * MPROC_ESTALE.
+/* Ends the string, and waits for nobody. Later calls, and those that wait, get MPROC_ESTALE. A call that
+ * is just copying a text in does so, and frees the string's memory then.
  *
- * **Returns** as mproc_lock_destroy; and MPROC_EAGAIN as mproc_lock_acquire.
+ * **Returns** as mproc_lock_destroy.
  * **Threads**: safe. */
 MPROC_API mproc_err mproc_string_destroy(mproc_string string);
 

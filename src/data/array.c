@@ -71,5 +71,5 @@ mproc_err mproc_array_set_range(mproc_array array, size_t first, size_t count, c
 
 mproc_err mproc_array_destroy(mproc_array array)
 {
-    return object_destroy(array.id, OBJECT_ARRAY);
+    return guarded_destroy(array.id, OBJECT_ARRAY);
 }

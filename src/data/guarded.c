@@ -6,7 +6,7 @@
 #include "../family/robust.h"
 #include "../killpoint.h"
 
-/* The lock of its own is the cell's word; without one the word is the generation alone. */
+/* The lock of its own is the cell's word. Those that are not locked by it take it while they copy. */
 enum { ITEM_SIZE, COUNT, LOCK };
 enum { OWN_LOCK = 0, NO_LOCK = 1 }; /* no handles: those have a generation */
 
@@ -165,7 +165,12 @@ static mproc_err release(const guarded *it)
 {
     guard lock;
     mproc_err err = guard_of(it, &lock);
-    return err ? err : robust_release(lock.cell, lock.id, lock.recursive);
+    if (err)
+        return err;
+    err = robust_release(lock.cell, lock.id, lock.recursive);
+    if (err == MPROC_ESTALE && lock.cell == it->cell)
+        robust_leave(it->cell, it->id, true);
+    return err;
 }
 
 mproc_err guarded_acquire(uint64_t id, object_type type, int timeout_ms, void **data)
@@ -179,11 +184,21 @@ mproc_err guarded_acquire(uint64_t id, object_type type, int timeout_ms, void **
     return err;
 }
 
+/* Destroyed under its holder, it ends with this call. */
 mproc_err guarded_release(uint64_t id, object_type type)
 {
     guarded it;
     mproc_err err = guarded_look(id, type, &it);
-    return err ? err : release(&it);
+    if (!err)
+        return release(&it);
+    if (err == MPROC_ESTALE && object_is(id, type) && (it.cell = object_find(id)))
+        robust_leave(it.cell, id, true);
+    return err;
+}
+
+mproc_err guarded_destroy(uint64_t id, object_type type)
+{
+    return robust_destroy(id, type, true);
 }
 
 mproc_err guarded_mark_consistent(uint64_t id, object_type type)
@@ -209,16 +224,45 @@ static void copy(const guarded *it, const guarded_range *range)
     killpoint();
 }
 
+/* Under a given lock the own one is taken, too, so that a destroy sees that the block is in use. It
+ * is free, unless somebody has released a plain lock of which he was not the holder. */
+static mproc_err pin(const guarded *it)
+{
+    mproc_err err = robust_acquire(it->cell, it->id, true, 0);
+    if (err == MPROC_EOWNERDEAD)
+        robust_mark_consistent(it->cell, it->id, true);
+    return err == MPROC_ESTALE ? err : MPROC_OK;
+}
+
+static void unpin(const guarded *it)
+{
+    if (robust_release(it->cell, it->id, true) == MPROC_ESTALE)
+        robust_leave(it->cell, it->id, true);
+}
+
+static mproc_err copy_pinned(const guarded *it, const guarded_range *range)
+{
+    mproc_err err = pin(it);
+    if (err)
+        return err;
+    copy(it, range);
+    unpin(it);
+    return MPROC_OK;
+}
+
 mproc_err guarded_copy(const guarded *it, const guarded_range *range)
 {
     if (range->first > it->count || range->count > it->count - range->first)
         return MPROC_ERANGE;
-    bool locked = it->lock != NO_LOCK;
-    mproc_err err = locked ? acquire(it, MPROC_FOREVER) : MPROC_OK;
+    const bool locked = it->lock != NO_LOCK, pinned = locked && it->lock != OWN_LOCK;
+    mproc_err err = locked ? acquire(it, MPROC_FOREVER) : MPROC_OK, gone = MPROC_OK;
     if (!is_held(err))
         return err;
-    copy(it, range);
+    if (pinned)
+        gone = copy_pinned(it, range);
+    else
+        copy(it, range);
     if (locked)
         release(it);
-    return err;
+    return gone ? gone : err;
 }

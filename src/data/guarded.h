@@ -21,6 +21,7 @@ mproc_err guarded_create(object_type type, size_t item_size, size_t count, const
 mproc_err guarded_look(uint64_t id, object_type type, guarded *found);
 mproc_err guarded_acquire(uint64_t id, object_type type, int timeout_ms, void **data);
 mproc_err guarded_release(uint64_t id, object_type type);
+mproc_err guarded_destroy(uint64_t id, object_type type);
 mproc_err guarded_mark_consistent(uint64_t id, object_type type);
 
 /* Elements that are copied under the lock: `out` or `in` is NULL. */

@@ -117,17 +117,13 @@ static mproc_err acquire(const shared_text *it)
 
 static void release(const shared_text *it)
 {
-    robust_release(it->cell, it->id, false);
+    if (robust_release(it->cell, it->id, false) == MPROC_ESTALE)
+        robust_leave(it->cell, it->id, false);
 }
 
-/* With its lock: nobody writes into the block when it is freed. */
 mproc_err mproc_string_destroy(mproc_string string)
 {
-    shared_text it;
-    mproc_err err = look(string, &it);
-    while (!err && (err = acquire(&it)) == MPROC_EINTR)
-        err = MPROC_OK;
-    return err ? err : object_destroy(string.id, OBJECT_STRING);
+    return robust_destroy(string.id, OBJECT_STRING, false);
 }
 
 size_t mproc_string_capacity(mproc_string string)

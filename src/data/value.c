@@ -61,5 +61,5 @@ mproc_err mproc_value_set(mproc_value value, const void *in, size_t size)
 
 mproc_err mproc_value_destroy(mproc_value value)
 {
-    return object_destroy(value.id, OBJECT_VALUE);
+    return guarded_destroy(value.id, OBJECT_VALUE);
 }

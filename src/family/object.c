@@ -229,7 +229,7 @@ static bool stands(const object *cell, uint64_t id, uint64_t life)
             (state_of(life) == MAKING && object_matches(atomic_load(&cell->word), id)));
 }
 
-mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
+mproc_err object_claim_end(uint64_t id, object_type type, object **cell)
 {
     mproc_err err = object_check(id, type, cell);
     if (err)
@@ -240,8 +240,15 @@ mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
         if (!stands(*cell, id, life))
             return MPROC_ESTALE;
     } while (!swap(&(*cell)->life, life, life_of(generation, ENDING, family.self)));
-    object_retire(*cell, id);
     return MPROC_OK;
+}
+
+mproc_err object_begin_end(uint64_t id, object_type type, object **cell)
+{
+    mproc_err err = object_claim_end(id, type, cell);
+    if (!err)
+        object_retire(*cell, id);
+    return err;
 }
 
 void object_end(object *cell, uint64_t id)
@@ -425,6 +432,12 @@ void object_finish(object *cell, slot_id dead)
 object_type object_type_of(const object *cell)
 {
     return type_of(atomic_load(&cell->life));
+}
+
+bool object_is_ending(const object *cell, uint64_t id)
+{
+    const uint64_t life = atomic_load(&cell->life);
+    return life >> OBJECT_WORD_BITS == object_generation(id) && state_of(life) == ENDING;
 }
 
 bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender)

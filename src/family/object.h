@@ -70,7 +70,9 @@ void object_commit(const object_draft *draft, uint64_t word, uint64_t *home);
 void object_discard(const object_draft *draft); /* instead of a commit */
 /* MPROC_ESTALE. All who wait for it wake, and find it gone. */
 mproc_err object_destroy(uint64_t id, object_type type);
-/* The same in two steps: after the first the handle is stale, but the block still there. */
+/* The same in two steps: after the first the handle is stale, but the block still there. The first one
+ * consists of two as well: that it is this process's to end, and object_retire. */
+mproc_err object_claim_end(uint64_t id, object_type type, object **cell);
 mproc_err object_begin_end(uint64_t id, object_type type, object **cell);
 void object_end(object *cell, uint64_t id);
 /* From here on its handle is stale: for one whose ender died before it came to say so. */
@@ -175,6 +177,7 @@ bool object_is_live(const object *cell);
 /* An object whose handle is stale and that somebody still uses is in nobody's charge: the process that
  * leaves it last ends it. */
 #define OBJECT_ABANDONED ((slot_id)0)
+bool object_is_ending(const object *cell, uint64_t id); /* by whomever */
 bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender);
 /* Moves the charge of that object, and of no later one in its cell. False: `from` did not have it. */
 bool object_entrust(object *cell, uint64_t id, slot_id from, slot_id to);

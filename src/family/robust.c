@@ -89,6 +89,15 @@ static bool is_lock(uint64_t word)
     }
 }
 
+/* The dead one held what has been destroyed meanwhile. */
+static void drop_dead(object *cell, slot_id dead)
+{
+    uint64_t word = atomic_load(&cell->word);
+    while (!(word >> OBJECT_WORD_BITS) && (word & OBJECT_OWNER) == (dead & 0xffff) + 1 &&
+           !swap(cell, &word, 0)) {
+    }
+}
+
 void robust_sweep(object *cell, slot_id dead)
 {
     uint64_t word = atomic_load(&cell->word);
@@ -96,6 +105,7 @@ void robust_sweep(object *cell, slot_id dead)
         replace_dead(cell, word);
         word = atomic_load(&cell->word);
     }
+    robust_finish(cell, dead); /* it may have been destroyed under the dead one meanwhile */
 }
 
 static uint32_t holder_of(uint64_t word)
@@ -300,4 +310,83 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive)
     while (!err && word & DIRTY && !swap(cell, &word, word & ~DIRTY))
         err = robust_check_holder(cell, id, recursive);
     return err;
+}
+
+/* ---- ending what is its own lock ---- */
+
+static bool is_own_lock(uint64_t id)
+{
+    return object_is(id, OBJECT_VALUE) || object_is(id, OBJECT_ARRAY) ||
+           object_is(id, OBJECT_STRING);
+}
+
+/* From here on its handle is stale. Who sleeps there finds that. */
+static void retire(object *cell, uint64_t id)
+{
+    uint64_t word = atomic_load(&cell->word);
+    while (object_matches(word, id) && !swap(cell, &word, word & HOLDER)) {
+    }
+    object_wake(cell, UINT32_MAX);
+}
+
+/* The holder's process, if that still is to let go. */
+static bool is_left_to_holder(const object *cell, uint64_t me)
+{
+    const uint64_t word = atomic_load(&cell->word);
+    return is_held(word) && word != me && !family_is_gone(holder_of(word));
+}
+
+/* In this process's charge, and retired. The release of the charge and the look at the holder after it,
+ * and the holder's release and its look at the charge, stand in one order: so one of the two ends it. */
+static void end_or_leave(object *cell, uint64_t id, uint64_t me)
+{
+    while (is_left_to_holder(cell, me)) {
+        object_entrust(cell, id, family.self, OBJECT_ABANDONED);
+        if (is_held(atomic_load(&cell->word)) ||
+            !object_entrust(cell, id, OBJECT_ABANDONED, family.self))
+            return;
+    }
+    object_end(cell, id);
+}
+
+mproc_err robust_destroy(uint64_t id, object_type type, bool recursive)
+{
+    object *cell;
+    mproc_err err = object_claim_end(id, type, &cell);
+    if (err)
+        return err;
+    object_touch(cell);
+    retire(cell, id);
+    end_or_leave(cell, id, recursive ? robust_me(true) : 0);
+    return MPROC_OK;
+}
+
+void robust_leave(object *cell, uint64_t id, bool recursive)
+{
+    uint64_t word = robust_me(recursive), depth = atomic_load(&cell->extra);
+    if (!object_is_ending(cell, id) || atomic_load(&cell->word) != word)
+        return;
+    depth = recursive && object_matches(depth, id) ? depth & OBJECT_WORD_MASK : 0;
+    if (depth) {
+        set_depth(cell, id, depth, depth - 1);
+        return;
+    }
+    object_touch(cell);
+    if (swap(cell, &word, 0) && object_entrust(cell, id, OBJECT_ABANDONED, family.self))
+        object_end(cell, id);
+}
+
+bool robust_finish(object *cell, slot_id dead)
+{
+    const uint64_t id = object_id(cell);
+    if (!is_own_lock(id) || !object_is_ending(cell, id))
+        return false;
+    drop_dead(cell, dead);
+    if (object_entrust(cell, id, dead, family.self) ||
+        object_entrust(cell, id, OBJECT_ABANDONED, family.self)) {
+        retire(cell, id);
+        drop_dead(cell, dead);
+        end_or_leave(cell, id, 0);
+    }
+    return true;
 }

@@ -10,6 +10,10 @@
  * Whoever has slept takes it with WAITERS, since others may still sleep: so only a waiter's death
  * between its wake-up and that CAS could leave them asleep, and there the sweep wakes one.
  *
+ * Of a value, an array or a string the lock is its own word, and guards its block. It may be destroyed
+ * while somebody holds it: then the holder stays in the word, without a generation, and the block in
+ * its place, until the holder lets go or is swept.
+ *
  * A recursive one belongs to a thread: the mark is the thread's, and `extra` counts how often it
  * was taken beyond the first; nobody but the holder changes that, and who takes it after a dead
  * one begins with 0. The mark of a plain one is its holder's slot generation. */
@@ -66,6 +70,14 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive);
  * caller holds it. */
 uint64_t robust_suspend(object *cell, uint64_t id, bool recursive);
 mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth);
+
+/* Ends an object that is its own lock, and waits for nobody. What the calling thread holds of it counts
+ * as released. MPROC_ESTALE. */
+mproc_err robust_destroy(uint64_t id, object_type type, bool recursive);
+/* When a release has said MPROC_ESTALE: the object may have been destroyed under the holder. */
+void robust_leave(object *cell, uint64_t id, bool recursive);
+/* After a death: of one that is being ended, by the dead one or while it held it. False: it is none. */
+bool robust_finish(object *cell, slot_id dead);
 
 /* Of a proven dead process. Does nothing to what is no lock. */
 void robust_sweep(object *cell, slot_id dead);

@@ -19,7 +19,8 @@ static void lock_sweep(object *cell, const departure *gone)
 static void finish_one(object *cell, void *context)
 {
     const departure *gone = context;
-    object_finish(cell, gone->id);
+    if (!robust_finish(cell, gone->id))
+        object_finish(cell, gone->id);
 }
 
 static void sweep_one(object *cell, void *context)
@@ -28,9 +29,11 @@ static void sweep_one(object *cell, void *context)
     uint64_t orphan = object_orphan(cell);
     if (orphan)
         object_destroy(orphan, object_is(orphan, OBJECT_BELL) ? OBJECT_BELL : OBJECT_LOCK);
-    /* A lock that is just being ended may still be held, too. */
-    if (!object_is_live(cell) && object_type_of(cell) != OBJECT_LOCK)
+    /* What is just being ended may still be held, too. */
+    if (!object_is_live(cell) && object_type_of(cell) != OBJECT_LOCK) {
+        robust_finish(cell, gone->id);
         return;
+    }
     switch (object_type_of(cell)) {
     case OBJECT_SEMAPHORE:
         semaphore_sweep(cell, gone->slot);

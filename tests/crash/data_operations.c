@@ -102,11 +102,72 @@ static outcome check_value_set(scene *s)
     return whole_or_told(err, bytes);
 }
 
+/* ---- destroyed under a holder ---- */
+
+static void hold_value_until_over(scene *s, int who)
+{
+    void *data = NULL;
+    MUST(mproc_value_acquire(s->value, PATIENCE_MS, &data) == MPROC_OK);
+    companion_says(s, who, STAGE_HOLDS);
+    MUST(scene_await(&s->over, 1));
+    fill(data, NEW); /* nobody else's yet */
+    const mproc_err err = mproc_value_release(s->value);
+    MUST(err == MPROC_OK || err == MPROC_ESTALE);
+}
+
+static void let_one_hold_value(scene *s)
+{
+    companion_call(s, 0);
+    companion_await_stage(s, 0, STAGE_HOLDS);
+}
+
+static outcome check_value_ended_under_holder(scene *s)
+{
+    int result;
+    EXPECT(companion_finish(s, 0, &result));
+    if (!mproc_value_data(s->value))
+        return OUTCOME_AFTER;
+    EXPECT(mproc_value_destroy(s->value) == MPROC_OK);
+    return OUTCOME_BEFORE;
+}
+
+static void destroy_value_now(scene *s, int who)
+{
+    atomic_store(&s->companions[who].result, (int)mproc_value_destroy(s->value));
+}
+
+static void hold_destroyed_value(scene *s)
+{
+    for (int i = 0; i < 2; i++)
+        MUST(mproc_value_acquire(s->value, PATIENCE_MS, NULL) == MPROC_OK);
+    companion_call(s, 0);
+    MUST(scene_await(&s->companions[0].done, atomic_load(&s->companions[0].order)));
+}
+
+static void act_release_destroyed_value(scene *s)
+{
+    for (int i = 0; i < 2; i++)
+        MUST(mproc_value_release(s->value) == MPROC_ESTALE);
+}
+
+static outcome check_destroyed_value(scene *s)
+{
+    int result;
+    EXPECT(companion_finish(s, 0, &result));
+    EXPECT(result == MPROC_OK);
+    EXPECT(!mproc_value_data(s->value));
+    return OUTCOME_ANY;
+}
+
 const operation value_operations[] = {
     {"create", NULL, NULL, act_create_value, NULL, check_value_made},
     {"destroy", make_value, NULL, act_destroy_value, NULL, check_value_ended},
     {"set", make_value, NULL, act_set_value, NULL, check_value_set},
     {"change", make_value, NULL, act_change_value, NULL, check_value_set},
+    {"destroy under a holder", make_value, let_one_hold_value, act_destroy_value,
+     hold_value_until_over, check_value_ended_under_holder},
+    {"release a destroyed one", make_value, hold_destroyed_value, act_release_destroyed_value,
+     destroy_value_now, check_destroyed_value},
     {0},
 };
 

@@ -533,6 +533,159 @@ static void a_late_sweep_leaves_the_next_queue_of_the_cell_alone(void **state)
     assert_true(heap_used() < used);
 }
 
+/* ---- values and strings ---- */
+
+enum { VALUE = 3000 };
+
+static mproc_value value;
+static mproc_string string;
+static const unsigned char *writes_here;
+
+static bool has_copied(void)
+{
+    return writes_here && *writes_here == 'n';
+}
+
+static void set_value(void *err)
+{
+    static unsigned char bytes[VALUE];
+    memset(bytes, 'n', sizeof bytes);
+    stops_here = has_copied;
+    *(mproc_err *)err = mproc_value_set(value, bytes, sizeof bytes);
+}
+
+/* A thread stands still in the midst of a set of a value of that kind, which is destroyed. */
+static void destroy_under_setter(const mproc_value_options *options)
+{
+    os_handle setter;
+    mproc_err err = MPROC_EINVAL;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    assert_int_equal(mproc_value_create(&value, VALUE, NULL, options), MPROC_OK);
+    const uint64_t used_by_it = heap_used() - used;
+    writes_here = mproc_value_data(value);
+    start_with_and_await_stop(&setter, set_value, &err);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mproc_value_destroy(value), i ? MPROC_ESTALE : MPROC_OK);
+        assert_null(mproc_value_data(value));
+        assert_int_equal(heap_used(), used + used_by_it);
+        sync_sweep(dead[i]);
+    }
+    assert_int_equal(heap_used(), used + used_by_it);
+    let_finish(setter);
+    assert_int_equal(err, MPROC_OK);
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(object_count(), objects_before);
+}
+
+static void a_value_lasts_as_long_as_one_who_stands_still_in_a_set(void **state)
+{
+    (void)state;
+    mproc_value_options options = {.unlocked = false};
+    destroy_under_setter(&options);
+    assert_int_equal(mproc_lock_create(&options.lock), MPROC_OK);
+    destroy_under_setter(&options);
+    assert_int_equal(mproc_lock_acquire(options.lock, 0), MPROC_OK);
+    assert_int_equal(mproc_lock_destroy(options.lock), MPROC_OK);
+    options.lock.id = 0;
+    assert_int_equal(mproc_rlock_create(&options.rlock), MPROC_OK);
+    destroy_under_setter(&options);
+    assert_int_equal(mproc_rlock_acquire(options.rlock, 0), MPROC_OK);
+    assert_int_equal(mproc_rlock_destroy(options.rlock), MPROC_OK);
+}
+
+static void destroy_value(void *err)
+{
+    *(mproc_err *)err = mproc_value_destroy(value);
+}
+
+/* Also one who holds it twice. */
+static void a_value_lasts_until_its_holder_releases_it(void **state)
+{
+    (void)state;
+    os_handle other;
+    mproc_err err = MPROC_EINVAL;
+    const uint64_t used = heap_used();
+    assert_int_equal(mproc_value_create(&value, VALUE, NULL, NULL), MPROC_OK);
+    const uint64_t used_by_it = heap_used() - used;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(mproc_value_acquire(value, 0, NULL), MPROC_OK);
+    assert_int_equal(os_thread_start(&other, destroy_value, &err), MPROC_OK);
+    os_thread_join(other);
+    assert_int_equal(err, MPROC_OK);
+    assert_int_equal(mproc_value_acquire(value, 0, NULL), MPROC_ESTALE);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(heap_used(), used + used_by_it);
+        assert_int_equal(mproc_value_release(value), MPROC_ESTALE);
+    }
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(mproc_value_release(value), MPROC_ESTALE);
+}
+
+static void a_value_is_gone_with_the_holder_that_destroys_it(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used();
+    assert_int_equal(mproc_value_create(&value, VALUE, NULL, NULL), MPROC_OK);
+    assert_int_equal(mproc_value_acquire(value, 0, NULL), MPROC_OK);
+    assert_int_equal(mproc_value_destroy(value), MPROC_OK);
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(mproc_value_release(value), MPROC_ESTALE);
+}
+
+/* Whether its end is known before or after. */
+static void a_dead_holder_keeps_no_value(void **state)
+{
+    (void)state;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mproc_value_create(&value, VALUE, NULL, NULL), MPROC_OK);
+        be(dead[0]);
+        assert_int_equal(mproc_value_acquire(value, 0, NULL), MPROC_OK);
+        be(self);
+        if (i == 0) {
+            assert_int_equal(mproc_value_destroy(value), MPROC_OK);
+        } else {
+            object *cell;
+            assert_int_equal(object_claim_end(value.id, OBJECT_VALUE, &cell), MPROC_OK);
+            assert_true(object_entrust(cell, value.id, self, dead[1]));
+            sync_sweep(dead[1]);
+        }
+        sync_sweep(dead[0]);
+        assert_int_equal(heap_used(), used);
+        assert_int_equal(object_count(), objects_before);
+    }
+}
+
+static void set_string(void *err)
+{
+    stops_here = has_copied;
+    *(mproc_err *)err = mproc_string_set(string, "new");
+}
+
+static void a_string_lasts_as_long_as_one_who_stands_still_in_a_set(void **state)
+{
+    (void)state;
+    enum { HALF = 64 }; /* of the block, for a short one */
+    os_handle setter;
+    mproc_err err = MPROC_EINVAL;
+    const uint64_t used = heap_used();
+    const uint32_t objects_before = object_count();
+    assert_int_equal(mproc_string_create(&string, 8, "old"), MPROC_OK);
+    const uint64_t used_by_it = heap_used() - used;
+    const unsigned char *block = arena_at(atomic_load(&object_find(string.id)->block));
+    writes_here = block + HALF + sizeof(uint64_t);
+    start_with_and_await_stop(&setter, set_string, &err);
+    assert_int_equal(mproc_string_destroy(string), MPROC_OK);
+    assert_int_equal(mproc_string_set(string, "newer"), MPROC_ESTALE);
+    assert_int_equal(heap_used(), used + used_by_it);
+    let_finish(setter);
+    assert_int_equal(err, MPROC_OK);
+    assert_int_equal(heap_used(), used);
+    assert_int_equal(object_count(), objects_before);
+}
+
 /* ---- the heap ---- */
 
 /* There is no room for it: so it closes an empty span of small blocks, and stops there. */
@@ -602,6 +755,13 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_destroy_does_not_wait_for_ever_for_one_who_stands_still,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_late_sweep_leaves_the_next_queue_of_the_cell_alone,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_lasts_as_long_as_one_who_stands_still_in_a_set,
+                                        set_up, tear_down),
+        cmocka_unit_test(a_value_lasts_until_its_holder_releases_it),
+        cmocka_unit_test(a_value_is_gone_with_the_holder_that_destroys_it),
+        cmocka_unit_test_setup_teardown(a_dead_holder_keeps_no_value, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_string_lasts_as_long_as_one_who_stands_still_in_a_set,
                                         set_up, tear_down),
         cmocka_unit_test(who_waits_for_a_closer_sleeps_in_the_end),
     };
