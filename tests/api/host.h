@@ -64,6 +64,14 @@ typedef struct host_program {
 } host_program;
 
 bool host_start(host_program *program, const host_command *command);
+/* The same, but a copy of this process that calls `run` and exits with what that returns; where
+ * processes cannot be copied, this program anew. */
+bool host_start_copy(host_program *program, const host_command *command,
+                     int (*run)(int argc, char **argv));
+/* From now on a process that descends from this one and loses its parent becomes a child of it, and
+ * host_has_children needs no search. False: this system does not know that. */
+bool host_adopt_orphans(void);
+bool host_has_children(void); /* that run; reaps all others */
 /* False: still running. A signal gives 128 + its number. After a true the program is forgotten. */
 bool host_wait(host_program *program, int timeout_ms, int *code);
 

@@ -14,6 +14,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -282,26 +285,84 @@ static void redirect(const char *file, int flags, int first, int last)
         close(fd);
 }
 
+static void list_arguments(char *own, const host_command *command, char *arguments[])
+{
+    arguments[0] = own;
+    size_t count = 1;
+    for (const char *const *at = command->arguments; at && *at && count <= MOST_ARGUMENTS; at++)
+        arguments[count++] = (char *)(uintptr_t)*at;
+    arguments[count] = NULL;
+}
+
+static void redirect_all(const host_command *command)
+{
+    redirect(command->input ? command->input : "/dev/null", O_RDONLY, 0, 0);
+    redirect(command->output ? command->output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 1, 2);
+}
+
 bool host_start(host_program *program, const host_command *command)
 {
     char own[PATH_MAX];
-    char *arguments[MOST_ARGUMENTS + 2] = {own};
+    char *arguments[MOST_ARGUMENTS + 2];
     if (!command->program && !host_own_path(own, sizeof own))
         return false;
     if (command->program)
         snprintf(own, sizeof own, "%s", command->program);
-    for (size_t i = 0; i < MOST_ARGUMENTS && command->arguments && command->arguments[i]; i++)
-        arguments[i + 1] = (char *)(uintptr_t)command->arguments[i];
+    list_arguments(own, command, arguments);
     pid_t pid = fork();
     if (pid == 0) {
-        redirect(command->input ? command->input : "/dev/null", O_RDONLY, 0, 0);
-        redirect(command->output ? command->output : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 1,
-                 2);
+        redirect_all(command);
         execv(own, arguments);
         _exit(CANNOT_RUN);
     }
     *program = (host_program){.handle = pid, .pid = pid};
     return pid > 0;
+}
+
+/* What a new program begins with, and a copy of a CMocka program does not. */
+static void forget_handlers(void)
+{
+    static const int caught[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        signal(caught[i], SIG_DFL);
+}
+
+bool host_start_copy(host_program *program, const host_command *command,
+                     int (*run)(int argc, char **argv))
+{
+    static char own[PATH_MAX], *arguments[MOST_ARGUMENTS + 2];
+    if (!host_own_path(own, sizeof own))
+        return false;
+    list_arguments(own, command, arguments);
+    fflush(stdout); /* else the copy would write it, too */
+    pid_t pid = fork();
+    if (pid == 0) {
+        int count = 0;
+        redirect_all(command);
+        forget_handlers();
+        while (arguments[count])
+            count++;
+        exit(run(count, arguments));
+    }
+    *program = (host_program){.handle = pid, .pid = pid};
+    return pid > 0;
+}
+
+bool host_adopt_orphans(void)
+{
+#if defined(PR_SET_CHILD_SUBREAPER)
+    return !prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+#else
+    return false;
+#endif
+}
+
+bool host_has_children(void)
+{
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {
+    }
+    return ended == 0;
 }
 
 bool host_wait(host_program *program, int timeout_ms, int *code)

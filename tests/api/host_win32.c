@@ -251,6 +251,23 @@ bool host_start(host_program *program, const host_command *command)
     return true;
 }
 
+bool host_start_copy(host_program *program, const host_command *command,
+                     int (*run)(int argc, char **argv))
+{
+    (void)run;
+    return host_start(program, command);
+}
+
+bool host_adopt_orphans(void)
+{
+    return false;
+}
+
+bool host_has_children(void)
+{
+    return false;
+}
+
 bool host_wait(host_program *program, int timeout_ms, int *code)
 {
     DWORD status;

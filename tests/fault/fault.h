@@ -1,6 +1,8 @@
 /* The fault harness: a scenario, a short program of public calls, runs again and again, each time in
  * a process of its own in which another call of the seam or of malloc fails: the Nth of the first
- * process or of its children, once or from then on. See inject.c for what can fail, and how.
+ * process or of its children, once or from then on. That process is a copy of the harness, which
+ * belongs to no family: so it begins as a program does, and costs one fork. Two runs without a fault
+ * tell which calls there are. See inject.c for what can fail, and how.
  *
  * A scenario writes each call that may fail as TRY(errors, call) or MAKE(object, errors, call): they
  * are true when it succeeded, and hold it against these rules:
@@ -85,12 +87,14 @@ const scenario *find_scenario(const char *name);
 typedef struct fault_plan {
     bool in_children; /* else in the first process */
     bool forever;
-    unsigned at;      /* 1: the first call */
+    unsigned at;      /* 1: the first call; 0: none, but all are listed beside the token */
     unsigned variant; /* which of the errors that the call can give */
     bool can_deny;
     /* A file: as long as it is there, faults strike; one that strikes once removes it. */
     char token[400];
 } fault_plan;
+
+#define CALLS_ENDING ".calls" /* of the list's name, behind the token's */
 
 void faults_begin(const fault_plan *plan);
 void faults_end(void);
@@ -98,6 +102,7 @@ bool faults_strike_here(void); /* in this process, now */
 bool fault_has_struck(void);   /* in this process */
 bool fault_is_over(void);      /* it struck once, in this process */
 bool faults_reach_children(void);
+unsigned processes_started(void); /* by this one */
 /* Blocks that were allocated and not freed. */
 long long blocks_in_use(void);
 

@@ -103,8 +103,26 @@ static bool has_token(void)
     return plan.forever ? file != NULL : remove(plan.token) == 0;
 }
 
+/* A plan without a fault lists the calls: for the Nth a byte that tells what it called. */
+static void list_call(const char *function, unsigned number)
+{
+    char path[sizeof plan.token + sizeof CALLS_ENDING];
+    unsigned byte = 0;
+    for (const char *at = function; *at; at++)
+        byte = byte * 31 + (unsigned char)*at;
+    inside = true;
+    snprintf(path, sizeof path, "%s%s", plan.token, CALLS_ENDING);
+    FILE *file = fopen(path, "r+b");
+    if (file) {
+        fseek(file, (long)number - 1, SEEK_SET);
+        fputc((int)(byte % 255) + 1, file);
+        fclose(file);
+    }
+    inside = false;
+}
+
 /* Whether this call is to fail. A forked child counts its own calls. */
-static bool is_due(void)
+static bool is_due(const char *function)
 {
     int64_t self = os_getpid();
     if (counting != self) {
@@ -113,7 +131,9 @@ static bool is_due(void)
         counting = self;
     }
     unsigned number = ++calls;
-    return number == plan.at || (plan.forever && number > plan.at);
+    if (plan.at == 0)
+        list_call(function, number);
+    return plan.at && (number == plan.at || (plan.forever && number > plan.at));
 }
 
 static bool strike(const char *function, const char *how)
@@ -145,7 +165,7 @@ static bool fails(const char *function, const mproc_err *errors, size_t count, m
         if (is_possible(errors[i]))
             possible[kinds++] = errors[i];
     }
-    if (!kinds || !is_due())
+    if (!kinds || !is_due(function))
         return false;
     *err = possible[plan.variant % kinds];
     if (!strike(function, *err ? mproc_strerror(*err) : "wakes for no reason"))
@@ -157,7 +177,22 @@ static bool fails(const char *function, const mproc_err *errors, size_t count, m
 
 /* ---- the seam ---- */
 
-#define FALLIBLE(name, parameters, arguments, ...)                                                 \
+/* Processes that this one has started. */
+static _Atomic unsigned starts;
+
+unsigned processes_started(void)
+{
+    return starts;
+}
+
+static mproc_err count_start(mproc_err err)
+{
+    starts += !err;
+    return err;
+}
+
+/* `told`: a function that is told of the result, or nothing. */
+#define FALLIBLE_TOLD(told, name, parameters, arguments, ...)                                      \
     mproc_err REAL(name) parameters;                                                               \
     mproc_err WRAP(name) parameters;                                                               \
     mproc_err WRAP(name) parameters                                                                \
@@ -166,8 +201,10 @@ static bool fails(const char *function, const mproc_err *errors, size_t count, m
         mproc_err err;                                                                             \
         if (fails(#name, errors, sizeof errors / sizeof *errors, &err))                            \
             return err;                                                                            \
-        return REAL(name) arguments;                                                               \
+        return told(REAL(name) arguments);                                                         \
     }
+#define FALLIBLE(...) FALLIBLE_TOLD(, __VA_ARGS__)
+#define STARTING(...) FALLIBLE_TOLD(count_start, __VA_ARGS__)
 
 FALLIBLE(os_random, (void *bytes, size_t size), (bytes, size), MPROC_EOS)
 FALLIBLE(os_thread_start, (os_handle * thread, void (*run)(void *), void *argument),
@@ -182,9 +219,9 @@ FALLIBLE(os_signal_init, (os_signal * signal, const unsigned char nonce[16], uin
          (signal, nonce, index), MPROC_ENOMEM, MPROC_EAGAIN)
 FALLIBLE(os_code_from, (os_function function, os_code *code), (function, code), MPROC_EIMAGE)
 FALLIBLE(os_code_find, (const os_code *code, os_function *function), (code, function), MPROC_EIMAGE)
-FALLIBLE(os_fork, (os_process * child, bool *in_child), (child, in_child), MPROC_EAGAIN,
+STARTING(os_fork, (os_process * child, bool *in_child), (child, in_child), MPROC_EAGAIN,
          MPROC_ENOMEM)
-FALLIBLE(os_spawn,
+STARTING(os_spawn,
          (os_process * child, const char *text, const os_handle *handles, size_t handle_count,
           const struct os_lifeline *mortal),
          (child, text, handles, handle_count, mortal), MPROC_EAGAIN, MPROC_ENOMEM, MPROC_ENOENT,
@@ -204,7 +241,7 @@ FALLIBLE(os_watcher_create,
 FALLIBLE(os_watcher_add, (os_watcher * watcher, os_process *process, uint64_t key),
          (watcher, process, key), MPROC_EAGAIN, MPROC_ENOMEM)
 FALLIBLE(os_forkserver_channel, (os_handle ends[2]), (ends), MPROC_EAGAIN)
-FALLIBLE(os_forkserver_request,
+STARTING(os_forkserver_request,
          (os_handle server, uint64_t word, const os_handle *handles, size_t handle_count,
           os_process *child),
          (server, word, handles, handle_count, child), MPROC_EBROKEN, MPROC_EAGAIN, MPROC_ENOMEM)

@@ -193,6 +193,11 @@ static void compare(const state *wanted, const state *left)
     }
 }
 
+static void tell_starts(void)
+{
+    fprintf(stderr, "starts: %u\n", processes_started());
+}
+
 int run_scenario(int argc, char **argv)
 {
     const scenario *chosen = argc >= 6 ? find_scenario(argv[0]) : NULL;
@@ -212,8 +217,10 @@ int run_scenario(int argc, char **argv)
     first_pass = true;
     faults_begin(&plan);
     chosen->play();
-    if (chosen->to_the_end)
+    if (chosen->to_the_end) {
+        tell_starts();
         return violated ? VIOLATED : 0;
+    }
     faults_end();
     end_children();
     first_pass = false;
@@ -231,5 +238,6 @@ int run_scenario(int argc, char **argv)
     for (int i = 0; i < KINDS; i++)
         fprintf(stderr, " %lld", left.of[i]);
     fputs("\n", stderr);
+    tell_starts();
     return violated ? VIOLATED : 0;
 }

@@ -1,0 +1,46 @@
+#include "pace.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t state; /* 0: nothing has been drawn yet */
+static unsigned seed;
+
+bool pace_is_soak(void)
+{
+    const char *text = getenv("MPROC_SOAK");
+    return text && *text && *text != '0';
+}
+
+int64_t pace_budget(int usual)
+{
+    const char *text = getenv("MPROC_TEST_BUDGET");
+    const int told = text ? atoi(text) : 0;
+    return pace_is_soak() ? INT64_MAX / 2 : (told > 0 ? told : usual) * INT64_C(1000);
+}
+
+static void begin(void)
+{
+    const char *text = getenv("MPROC_TEST_SEED");
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    seed = text ? (unsigned)strtoul(text, NULL, 10)
+                : ((unsigned)now.tv_sec * 1000003u ^ (unsigned)now.tv_nsec) % 1000000;
+    state = seed + UINT64_C(0x9E3779B97F4A7C15);
+}
+
+unsigned pace_seed(void)
+{
+    if (!state)
+        begin();
+    return seed;
+}
+
+/* A linear congruential generator, of which the upper half is used. */
+size_t pace_draw(size_t limit)
+{
+    if (!state)
+        begin();
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (size_t)(state >> 33) % limit;
+}
