@@ -131,6 +131,8 @@ static bool run(const order *told, const note *token, char *output, size_t capac
 
 /* ---- what there is to do ---- */
 
+static bool is_slow; /* what is run */
+
 typedef struct fault_case {
     unsigned at;
     bool in_children, forever;
@@ -176,7 +178,7 @@ static void add_cases(bool in_children, const char *calls, size_t count)
 {
     static bool tried[2][256];
     bool seen[256] = {false};
-    bool *known = FAULT_IS_SLOW ? tried[in_children] : seen;
+    bool *known = is_slow ? tried[in_children] : seen;
     const size_t first = case_count, begin = count ? pace_draw(count) : 0;
     for (size_t i = 0; i < 2 * count; i++)
         cases[case_count++] =
@@ -187,7 +189,7 @@ static void add_cases(bool in_children, const char *calls, size_t count)
         fault_case *pair = &cases[first + 2 * at];
         if (is_new(known, calls[at]) || is_end)
             pair[pace_draw(2)].wanted = true;
-        if (is_end && !FAULT_IS_SLOW)
+        if (is_end && !is_slow)
             pair[0].wanted = pair[1].wanted = true;
     }
 }
@@ -313,6 +315,7 @@ static int run_all(int argc, char **argv)
     host_set_variable("MPROC_TEST_MARK", mark);
     host_set_variable("MPROC_ARENA_SIZE", "128M"); /* can be filled in no time */
     host_set_variable("MPROC_ARENA_LIMIT", "96M");
+    is_slow = FAULT_IS_SLOW || (FAULT_STARTS_SLOWLY && !is_usual_method);
     adopts_orphans = host_adopt_orphans();
     const int64_t begin = host_now();
     whole_end = begin + pace_budget(is_usual_method ? FAULT_BUDGET : FAULT_BUDGET / 2);
