@@ -294,6 +294,16 @@ static void list_arguments(char *own, const host_command *command, char *argumen
     arguments[count] = NULL;
 }
 
+/* What a program begins with whoever has started the tests: nohup and a shell's & ignore some, and a
+ * copy of a CMocka program has its handlers. */
+static void forget_signals(void)
+{
+    static const int all[] = {SIGINT, SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE,
+                              SIGFPE, SIGILL,  SIGSEGV, SIGBUS,  SIGSYS};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        signal(all[i], SIG_DFL);
+}
+
 static void redirect_all(const host_command *command)
 {
     redirect(command->input ? command->input : "/dev/null", O_RDONLY, 0, 0);
@@ -312,19 +322,12 @@ bool host_start(host_program *program, const host_command *command)
     pid_t pid = fork();
     if (pid == 0) {
         redirect_all(command);
+        forget_signals();
         execv(own, arguments);
         _exit(CANNOT_RUN);
     }
     *program = (host_program){.handle = pid, .pid = pid};
     return pid > 0;
-}
-
-/* What a new program begins with, and a copy of a CMocka program does not. */
-static void forget_handlers(void)
-{
-    static const int caught[] = {SIGFPE, SIGILL, SIGSEGV, SIGBUS, SIGSYS};
-    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
-        signal(caught[i], SIG_DFL);
 }
 
 bool host_start_copy(host_program *program, const host_command *command,
@@ -339,7 +342,7 @@ bool host_start_copy(host_program *program, const host_command *command,
     if (pid == 0) {
         int count = 0;
         redirect_all(command);
-        forget_handlers();
+        forget_signals();
         while (arguments[count])
             count++;
         exit(run(count, arguments));

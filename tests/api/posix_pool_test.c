@@ -63,7 +63,9 @@ static int code_after_interrupt(const char *handle)
     host_program program;
     int code = -1;
     host_set_variable("MPROC_TEST_MARK", place.path);
+    signal(SIGINT, SIG_IGN); /* as under nohup, which the program is not to know of */
     const bool started = host_start(&program, &command);
+    signal(SIGINT, SIG_DFL);
     host_set_variable("MPROC_TEST_MARK", NULL);
     assert_true(started);
     const long long leader = await_number(&place);

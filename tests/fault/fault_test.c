@@ -7,7 +7,7 @@
 #include "../pace/pace.h"
 #include "fault.h"
 
-enum { LIMIT = 60000, MOST_CALLS = 2000, MOST_FAILURES = 3, MOST_SCENARIOS = 64 };
+enum { LIMIT = 60000, MOST_CALLS = 2000, MOST_FAILURES = 3, MOST_OF_ALL = 12, MOST_SCENARIOS = 64 };
 
 static const scenario *const groups[] = {process_scenarios, pool_scenarios, memory_scenarios,
                                          sync_scenarios,    data_scenarios, connection_scenarios};
@@ -236,6 +236,8 @@ static void find_cases(const scenario *what, char left[128])
 
 /* ---- one scenario ---- */
 
+static unsigned failures_before; /* of other scenarios */
+
 /* Each time another error of those that the call can give; in the soak all of them. */
 static void run_case(order *told, const fault_case *chosen)
 {
@@ -252,7 +254,7 @@ static void run_case(order *told, const fault_case *chosen)
         totals.faults += strstr(output, "fault: ") != NULL;
     }
     totals.possible += variants;
-    if (totals.failures >= MOST_FAILURES)
+    if (totals.failures >= MOST_FAILURES || failures_before + totals.failures >= MOST_OF_ALL)
         fail();
 }
 
@@ -265,6 +267,9 @@ static void survives_every_fault(void **state)
     order told = {.what = *state, .left = left};
     const int64_t begin = host_now();
     const int64_t end = begin + (whole_end - begin) / scenarios_left--;
+    failures_before += totals.failures;
+    if (failures_before >= MOST_OF_ALL)
+        fail(); /* enough is known */
     totals = (struct totals){0};
     note trace = new_note("trace");
     host_set_variable("MPROC_TRACE", told.what->traced ? trace.path : NULL);
