@@ -1,6 +1,6 @@
 #!/bin/sh
 # What surrounds the tests of one build.
-#   fixture.sh start BUILD [WINE.SH PREFIX]   notes what is there, starts wine's server
+#   fixture.sh start BUILD [WINE.SH PREFIX]   notes what is there, starts wine's server, measures
 #   fixture.sh end BUILD [WINE.SH PREFIX]     fails if a test left a process, a file or shared memory
 set -eu
 
@@ -41,10 +41,18 @@ processes() {
     done
 }
 
+# How fast the machine is: see pace/measure.c.
+measure() {
+    ${CC:-cc} -O1 -D_GNU_SOURCE -o "$notes/measure" "${0%/*}/pace/measure.c" || return 0
+    "$notes/measure" >"$notes/machine"
+    cat "$notes/machine"
+}
+
 case $mode in
 start)
     rm -rf "$temporary" "$notes"
     mkdir -p "$temporary" "$notes"
+    measure
     [ -z "$wine" ] || "$wine" "$prefix" --start
     shared_memory >"$notes/shm"
     windows_temporary >"$notes/windows"

@@ -119,7 +119,7 @@ static void a_time_out_counts_while_the_action_runs(void **state)
     open_court_of_eternal_action(3);
     start_waits(&all, 0, 1, once);
     assert_true(await_waiting(the->barrier, 1));
-    party hurried = {.place = place, .who = 6, .rounds = 1, .timeout_ms = 200};
+    party hurried = {.place = place, .who = 6, .rounds = 1, .timeout_ms = pace_limit(500)};
     mproc_process *other = start_process(take_part, &hurried, sizeof hurried);
     assert_true(await_waiting(the->barrier, 2));
     mproc_process *victim = start_member(take_part);

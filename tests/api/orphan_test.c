@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-enum { DAEMONS = 3, WORKERS = 2, A_SECOND = 1000 };
+enum { DAEMONS = 3, WORKERS = 2 };
+#define A_SECOND pace_limit(1000)
 
 typedef struct family {
     note born[2 * DAEMONS]; /* the second half: children of the daemons */

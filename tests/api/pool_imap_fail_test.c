@@ -113,8 +113,9 @@ static void only_the_item_that_overran_fails(void **state)
     items[0].overruns = items[11].overruns = items[12].overruns = items[COUNT - 1].overruns = true;
     mproc_pool *pool = new_pool(2);
     for (size_t c = 0; c < COUNT_OF(imaps); c++) {
-        mproc_iterator *iterator = iterate(imaps[c], pool, overrun_if_told, items, sizeof items[0],
-                                           COUNT, &(mproc_imap_options){.timeout_ms = 400});
+        mproc_iterator *iterator =
+            iterate(imaps[c], pool, overrun_if_told, items, sizeof items[0], COUNT,
+                    &(mproc_imap_options){.timeout_ms = pace_limit(400)});
         bool came[COUNT] = {false};
         for (size_t i = 0; i < COUNT; i++) {
             mproc_task_error error;

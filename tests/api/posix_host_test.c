@@ -367,7 +367,7 @@ static void raw_fork_keeps_no_daemon_alive(void **state)
     host_kill(raw);
     assert_true(host_wait(&program, SOON, &code));
     assert_true(daemon > 0 && raw > 0);
-    assert_true(took <= 1000);
+    assert_true(took <= pace_limit(1000));
 }
 
 /* ---- the forkserver ---- */

@@ -14,9 +14,11 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "host.h"
 
-enum { SOON = 30000 }; /* milliseconds: for what comes at once unless the machine is busy */
+/* Milliseconds: for what comes at once unless the machine is busy. */
+#define SOON pace_limit(30000)
 
 /* ---- the program ---- */
 

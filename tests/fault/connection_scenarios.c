@@ -7,7 +7,7 @@
 #define START_ERRORS                                                                               \
     (ERR(EAGAIN) | ERR(ENOMEM) | ERR(EIMAGE) | ERR(ENOENT) | ERR(EBROKEN) | ERR(EOS))
 #define ERRORS (FOUND_ERRORS | ERR(EINTR))
-enum { SOON = 30000, LARGE = 20000, NUMBER = 11 };
+enum { LARGE = 20000, NUMBER = 11 };
 
 typedef struct ends {
     mproc_connection a, b;

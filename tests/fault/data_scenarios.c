@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define LOCK_ERRORS (ERR(EINTR) | ERR(EAGAIN))
-enum { SOON = 30000, MESSAGES = 20, GROWING = 200, LARGE = 200000 };
+enum { MESSAGES = 20, GROWING = 200, LARGE = 200000 };
 
 static void use_a_value(void)
 {

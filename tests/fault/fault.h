@@ -20,7 +20,10 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "os.h"
+
+#define SOON pace_limit(30000) /* milliseconds */
 
 typedef struct scenario {
     const char *name; /* a sentence */

@@ -4,10 +4,9 @@
 
 #include <stdlib.h>
 
-#include "../pace/pace.h"
 #include "fault.h"
 
-enum { LIMIT = 60000, MOST_CALLS = 2000, MOST_FAILURES = 3, MOST_OF_ALL = 12, MOST_SCENARIOS = 64 };
+enum { MOST_CALLS = 2000, MOST_FAILURES = 3, MOST_OF_ALL = 12, MOST_SCENARIOS = 64 };
 
 static const scenario *const groups[] = {process_scenarios, pool_scenarios, memory_scenarios,
                                          sync_scenarios,    data_scenarios, connection_scenarios};
@@ -67,7 +66,7 @@ static int play(const char *const *arguments, const note *file)
     int code = -1;
     assert_true(host_start_copy(
         &program, &(host_command){.arguments = arguments, .output = file->path}, be_tested));
-    if (!host_wait(&program, LIMIT, &code)) {
+    if (!host_wait(&program, 2 * SOON, &code)) {
         host_kill(program.pid);
         assert_true(host_wait(&program, SOON, &code));
         code = -1;

@@ -11,7 +11,7 @@
 #include "family/heap.h"
 #include "family/object.h"
 
-enum { SOON = 30000, SETTLED = 5000, STABLE = 30 }; /* milliseconds */
+enum { SETTLED = 5000, STABLE = 30 }; /* milliseconds */
 
 static bool violated;
 static bool first_pass;
@@ -172,7 +172,7 @@ static bool same(const state *one, const state *other)
 /* Threads and children that were told to end take their time. NULL: until nothing changes. */
 static state settle(const state *wanted)
 {
-    const int64_t end = host_now() + SETTLED;
+    const int64_t end = host_now() + pace_limit(SETTLED);
     int64_t since = host_now();
     state now = look(), before = now;
     while (host_now() < end && !(wanted ? same(&now, wanted) : host_now() > since + STABLE)) {

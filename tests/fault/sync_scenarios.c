@@ -9,7 +9,7 @@
     (ERR(EAGAIN) | ERR(ENOMEM) | ERR(EIMAGE) | ERR(ENOENT) | ERR(EBROKEN) | ERR(EOS))
 #define WAIT_ERRORS (ERR(EINTR) | ERR(EAGAIN))
 #define BARRIER_ERRORS (WAIT_ERRORS | ERR(ENOMEM) | ERR(EIMAGE) | ERR(EBROKEN) | ERR(ETIMEDOUT))
-enum { SOON = 30000, MOMENT = 3, BEAT = 20 }; /* milliseconds */
+enum { MOMENT = 3, BEAT = 20 }; /* milliseconds */
 
 /* What can be held by one at a time. All handles are an id. */
 typedef struct kind {

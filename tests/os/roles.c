@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../pace/pace.h"
+
 bool play_role(int argc, char **argv, const role *roles, size_t count, int *code)
 {
     os_entry entry;
@@ -29,7 +31,7 @@ int64_t in_milliseconds(int64_t count)
 
 int64_t soon(void)
 {
-    return in_milliseconds(30000);
+    return in_milliseconds(pace_limit(30000));
 }
 
 os_process start_role(const char *text, const os_handle *handles, size_t count)

@@ -1,5 +1,6 @@
 #include "pace.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -43,4 +44,26 @@ size_t pace_draw(size_t limit)
         begin();
     state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (size_t)(state >> 33) % limit;
+}
+
+/* 1 where nobody has measured: a program that is run by hand. */
+static int read_factor(void)
+{
+    const char *path = getenv("MPROC_TEST_MACHINE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    char line[200];
+    int factor = 1;
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "limits x %d", &factor);
+    if (file)
+        fclose(file);
+    return factor < 1 ? 1 : factor;
+}
+
+int pace_limit(int usual)
+{
+    static _Atomic int factor;
+    if (!factor)
+        factor = read_factor();
+    return usual * factor;
 }

@@ -10,13 +10,15 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/park.h"
 #include "killpoint.h"
 #include "pool/lane.h"
 
-enum { SOON = 30000, LARGE = 100000 }; /* milliseconds, bytes */
+enum { LARGE = 100000 };       /* bytes */
+#define SOON pace_limit(30000) /* milliseconds */
 #define MILLISECOND INT64_C(1000000)
 
 /* In the arena, for the workers to say and to be told. */

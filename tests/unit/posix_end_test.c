@@ -15,10 +15,11 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "family/family.h"
 #include "family/heap.h"
 
-enum { SOON = 30000 };
+#define SOON pace_limit(30000) /* milliseconds */
 
 typedef struct stage {
     mproc_lock lock, held;

@@ -14,9 +14,10 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "os.h"
 
-enum { SOON = 20000 };
+#define SOON pace_limit(20000) /* milliseconds */
 
 static _Atomic bool is_in, may_leave;
 
