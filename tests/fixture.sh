@@ -1,6 +1,7 @@
 #!/bin/sh
 # What surrounds the tests of one build.
 #   fixture.sh start BUILD [WINE.SH PREFIX]   notes what is there, starts wine's server, measures
+#   fixture.sh measure BUILD                  only that
 #   fixture.sh end BUILD [WINE.SH PREFIX]     fails if a test left a process, a file or shared memory
 set -eu
 
@@ -49,6 +50,10 @@ measure() {
 }
 
 case $mode in
+measure)
+    mkdir -p "$notes"
+    measure
+    ;;
 start)
     rm -rf "$temporary" "$notes"
     mkdir -p "$temporary" "$notes"
