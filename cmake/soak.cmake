@@ -1,4 +1,5 @@
-# The long tests in full, then all others many times over, at last with pauses at random places.
+# The long tests in full, then all others many times over, at last with pauses at random places; and
+# before all that, whether tests notice what is broken on purpose.
 #   cmake [-DCONFIGS=dev;mingw] [-DREPEAT=20] -P cmake/soak.cmake
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/setup.cmake")
@@ -38,6 +39,13 @@ macro(say_sums)
 endmacro()
 
 set(failed "")
+set(result 0)
+soak_step("${CMAKE_COMMAND}" "-DLIST=${source}/tests/fault/mutants.cmake"
+    "-DWORK=${build}/soak/mutants" -P "${source}/tests/mutants.cmake")
+if(NOT result EQUAL 0)
+    list(APPEND failed "mutants of tests/fault")
+    message(SEND_ERROR " tests/fault: something broken was not noticed")
+endif()
 foreach(config IN LISTS CONFIGS)
     set(result 0)
     set(folder "${build}/soak/${config}")
