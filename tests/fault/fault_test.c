@@ -285,7 +285,7 @@ static void survives_every_fault(void **state)
     sums.runs += totals.runs;
     sums.starts += totals.starts;
     assert_int_equal(totals.failures, 0);
-    assert_true(totals.faults > 0);
+    assert_true(totals.faults > 0 || case_count == 0); /* there may be nothing that can fail */
 }
 
 /* ---- all ---- */
