@@ -59,6 +59,7 @@
 #define os_mutex_unlock mproc__os_mutex_unlock
 #define os_now mproc__os_now
 #define os_on_fork mproc__os_on_fork
+#define os_on_thread_end mproc__os_on_thread_end
 #define os_pause mproc__os_pause
 #define os_process_collect mproc__os_process_collect
 #define os_process_close mproc__os_process_close
@@ -101,6 +102,7 @@
 #define os_thread_is_alone mproc__os_thread_is_alone
 #define os_thread_join mproc__os_thread_join
 #define os_thread_start mproc__os_thread_start
+#define os_thread_tell_end mproc__os_thread_tell_end
 #define os_variable mproc__os_variable
 #define os_wait_ready mproc__os_wait_ready
 #define os_watcher_add mproc__os_watcher_add
@@ -397,6 +399,7 @@
 #define robust_acquire_slowly mproc__robust_acquire_slowly
 #define robust_acquire_until mproc__robust_acquire_until
 #define robust_check_holder mproc__robust_check_holder
+#define robust_end_lock mproc__robust_end_lock
 #define robust_look_after mproc__robust_look_after
 #define robust_mark_consistent mproc__robust_mark_consistent
 #define robust_release_slowly mproc__robust_release_slowly
@@ -406,13 +409,21 @@
 #define robust_finish mproc__robust_finish
 #define robust_leave mproc__robust_leave
 #define robust_sweep mproc__robust_sweep
-#define robust_thread mproc__robust_thread
 
 /* family/spin.h */
 #define spin_begin mproc__spin_begin
 #define spin_give_way mproc__spin_give_way
 #define spin_end mproc__spin_end
 #define spin_prepare mproc__spin_prepare
+
+/* family/threads.h */
+#define threads_after_fork mproc__threads_after_fork
+#define threads_begin mproc__threads_begin
+#define threads_hold mproc__threads_hold
+#define threads_join mproc__threads_join
+#define threads_let_go mproc__threads_let_go
+#define threads_me mproc__threads_me
+#define threads_most mproc__threads_most
 
 /* family/waiters.h */
 #define waiters_await mproc__waiters_await

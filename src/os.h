@@ -74,6 +74,13 @@ void os_rwlock_write_end(os_rwlock *lock);
 mproc_err os_thread_start(os_handle *thread, void (*run)(void *), void *argument);
 void os_thread_join(os_handle thread); /* once for each thread */
 bool os_thread_is_alone(void);         /* false when the process is known to have several threads */
+/* `ended` is called by each thread that has asked for it (os_thread_tell_end), at its end, in no
+ * order with whatever else is called there. Once for each process, before any thread asks; the
+ * library cannot be unloaded from then on. A forked child may be told of what its parent has asked for. */
+void os_on_thread_end(void (*ended)(void));
+/* The calling thread asks to be told once. `ended` may ask again, but not every system tells it
+ * then. Any error: it will not be told. */
+mproc_err os_thread_tell_end(void);
 
 /* ---- shared memory without a name (memory.c) ---- */
 

@@ -24,9 +24,11 @@ MPROC_API mproc_err mproc_rlock_create(mproc_rlock *rlock);
 /* Takes the lock, at once when the calling thread holds it already. It belongs to that thread until
  * it has been released as often as it was taken.
  *
- * **Returns** as mproc_lock_acquire; and MPROC_ERANGE: taken four thousand million times.
+ * **Returns** as mproc_lock_acquire; MPROC_ERANGE: taken four thousand million times; MPROC_EAGAIN
+ * also when 16,777,216 threads of this process live that have ever taken a recursive lock, or have
+ * ended while they held one.
  * **Threads**: safe; threads and processes wait alike. A thread that ends while holding it is not
- * noticed as long as its process lives.
+ * noticed as long as its process lives, and no other thread is ever taken for that one.
  * *Like* `RLock.acquire(block, timeout)`. */
 MPROC_API mproc_err mproc_rlock_acquire(mproc_rlock rlock, int timeout_ms);
 

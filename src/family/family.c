@@ -10,6 +10,7 @@
 #include "park.h"
 #include "settings.h"
 #include "spin.h"
+#include "threads.h"
 #include "trace.h"
 
 family_state family;
@@ -27,6 +28,7 @@ static void in_forked_child(void)
 {
     atomic_store(&family.stranger, true);
     object_after_fork();
+    threads_after_fork();
     trace_in_raw_child();
     log_in_raw_child();
     os_handle_close(line.hold);
@@ -41,6 +43,7 @@ static void begin_membership(void)
     gate_init();
     holdings_begin();
     os_on_fork(in_forked_child);
+    threads_begin();
 }
 
 static mproc_err found(void)

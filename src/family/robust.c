@@ -10,20 +10,6 @@
 
 static const int64_t first_beat = 100000000;
 
-/* Numbers of threads begin elsewhere in each process, so that a word of one is no word of another
- * that has its slot later. */
-uint64_t robust_thread(void)
-{
-    static _Atomic uint64_t threads;
-    static _Thread_local uint64_t mine;
-    const uint64_t spread = 0x9e3779, marks = 0xffffff;
-    if (!mine)
-        mine = atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) + 1;
-    uint64_t me = atomic_load_explicit(&objects.me, memory_order_relaxed);
-    uint64_t mark = ((me >> OBJECT_OWNER_SHIFT) * spread + mine) & marks;
-    return mark << OBJECT_OWNER_SHIFT | (me & OBJECT_OWNER);
-}
-
 static bool swap(object *cell, uint64_t *from, uint64_t to)
 {
     bool done = atomic_compare_exchange_strong(&cell->word, from, to);
@@ -218,13 +204,19 @@ static mproc_err acquire(attempt *a)
 
 mproc_err robust_acquire_until(object *cell, uint64_t id, bool recursive, int64_t deadline)
 {
-    attempt a = {.cell = cell, .id = id, .me = robust_me(recursive), .deadline = deadline};
+    attempt a = {.cell = cell, .id = id, .deadline = deadline};
     uint64_t word = atomic_load(&cell->word);
+    a.me = recursive ? threads_join() : robust_me(false);
+    if (!a.me)
+        return MPROC_EAGAIN;
     if (recursive && object_matches(word, id) && is_held_by(word & OBJECT_WORD_MASK, a.me)) {
         mproc_err err = take_again(cell, id);
         return err ? err : word & DIRTY ? MPROC_EOWNERDEAD : MPROC_OK;
     }
-    return acquire(&a);
+    mproc_err err = acquire(&a);
+    if (recursive && (!err || err == MPROC_EOWNERDEAD))
+        threads_hold();
+    return err;
 }
 
 mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms)
@@ -240,7 +232,8 @@ static mproc_err check_holder(uint64_t word, uint64_t id, bool recursive)
 {
     if (!object_matches(word, id))
         return MPROC_ESTALE;
-    bool held = recursive ? is_held_by(word & OBJECT_WORD_MASK, robust_me(true)) : is_held(word);
+    const uint64_t me = robust_me(true);
+    bool held = recursive ? me && is_held_by(word & OBJECT_WORD_MASK, me) : is_held(word);
     return held ? MPROC_OK : MPROC_ENOTOWNER;
 }
 
@@ -256,6 +249,8 @@ static mproc_err release(object *cell, uint64_t id, bool recursive)
         if (swap(cell, &word, word & ~(HOLDER | WAITERS)))
             break;
     }
+    if (recursive)
+        threads_let_go();
     if (word & WAITERS)
         object_wake(cell, 1);
     return MPROC_OK;
@@ -312,6 +307,19 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive)
     return err;
 }
 
+/* Only the holder itself changes that it holds it. */
+mproc_err robust_end_lock(uint64_t id, object_type type)
+{
+    object *cell;
+    mproc_err err = object_check(id, type, &cell);
+    const bool held = !err && !robust_check_holder(cell, id, true);
+    if (!err)
+        err = object_destroy(id, type);
+    if (!err && held)
+        threads_let_go();
+    return err;
+}
+
 /* ---- ending what is its own lock ---- */
 
 static bool is_own_lock(uint64_t id)
@@ -346,7 +354,10 @@ static void end_or_leave(object *cell, uint64_t id, uint64_t me)
             !object_entrust(cell, id, OBJECT_ABANDONED, family.self))
             return;
     }
+    const bool held = me && atomic_load(&cell->word) == me;
     object_end(cell, id);
+    if (held)
+        threads_let_go();
 }
 
 mproc_err robust_destroy(uint64_t id, object_type type, bool recursive)
@@ -364,7 +375,7 @@ mproc_err robust_destroy(uint64_t id, object_type type, bool recursive)
 void robust_leave(object *cell, uint64_t id, bool recursive)
 {
     uint64_t word = robust_me(recursive), depth = atomic_load(&cell->extra);
-    if (!object_is_ending(cell, id) || atomic_load(&cell->word) != word)
+    if (!word || !object_is_ending(cell, id) || atomic_load(&cell->word) != word)
         return;
     depth = recursive && object_matches(depth, id) ? depth & OBJECT_WORD_MASK : 0;
     if (depth) {
@@ -372,7 +383,11 @@ void robust_leave(object *cell, uint64_t id, bool recursive)
         return;
     }
     object_touch(cell);
-    if (swap(cell, &word, 0) && object_entrust(cell, id, OBJECT_ABANDONED, family.self))
+    if (!swap(cell, &word, 0))
+        return;
+    if (recursive)
+        threads_let_go();
+    if (object_entrust(cell, id, OBJECT_ABANDONED, family.self))
         object_end(cell, id);
 }
 

@@ -14,35 +14,37 @@
  * while somebody holds it: then the holder stays in the word, without a generation, and the block in
  * its place, until the holder lets go or is swept.
  *
- * A recursive one belongs to a thread: the mark is the thread's, and `extra` counts how often it
- * was taken beyond the first; nobody but the holder changes that, and who takes it after a dead
- * one begins with 0. The mark of a plain one is its holder's slot generation. */
+ * A recursive one belongs to a thread: the mark is the thread's (threads.h), and `extra` counts how
+ * often it was taken beyond the first; nobody but the holder changes that, and who takes it after a
+ * dead one begins with 0. The mark of a plain one is its holder's slot generation. */
 #ifndef MPROC_FAMILY_ROBUST_H
 #define MPROC_FAMILY_ROBUST_H
 
 #include "object.h"
+#include "threads.h"
 
 /* MPROC_OK, MPROC_EOWNERDEAD: held; MPROC_ETIMEDOUT, MPROC_ESTALE, MPROC_EINTR, MPROC_EAGAIN (too
- * many sleepers), MPROC_ERANGE (taken too often), MPROC_EINVAL (the time-out). */
+ * many sleepers, or no number for this thread), MPROC_ERANGE (taken too often), MPROC_EINVAL (the time-out). */
 mproc_err robust_acquire_slowly(object *cell, uint64_t id, bool recursive, int timeout_ms);
 mproc_err robust_acquire_until(object *cell, uint64_t id, bool recursive, int64_t deadline);
 mproc_err robust_release_slowly(object *cell, uint64_t id, bool recursive);
-/* The calling thread, as the holder of recursive locks. */
-uint64_t robust_thread(void);
 
+/* 0: a thread that has never taken a recursive one. */
 static inline uint64_t robust_me(bool recursive)
 {
-    return recursive ? robust_thread() : atomic_load_explicit(&objects.me, memory_order_relaxed);
+    return recursive ? threads_me() : atomic_load_explicit(&objects.me, memory_order_relaxed);
 }
 
 static inline mproc_err robust_acquire(object *cell, uint64_t id, bool recursive, int timeout_ms)
 {
-    uint64_t word = object_word(id, 0);
-    if (timeout_ms >= MPROC_FOREVER &&
-        atomic_compare_exchange_strong_explicit(&cell->word, &word, word | robust_me(recursive),
-                                                memory_order_seq_cst, memory_order_relaxed))
-        return MPROC_OK;
-    return robust_acquire_slowly(cell, id, recursive, timeout_ms);
+    uint64_t word = object_word(id, 0), me = robust_me(recursive);
+    if (!me || timeout_ms < MPROC_FOREVER ||
+        !atomic_compare_exchange_strong_explicit(&cell->word, &word, word | me,
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return robust_acquire_slowly(cell, id, recursive, timeout_ms);
+    if (recursive)
+        threads_hold();
+    return MPROC_OK;
 }
 
 /* Only the holder's own doing changes that. */
@@ -54,12 +56,14 @@ static inline bool robust_is_taken_again(const object *cell)
 /* MPROC_OK, MPROC_ENOTOWNER, MPROC_ESTALE. A plain one may be released by anybody. */
 static inline mproc_err robust_release(object *cell, uint64_t id, bool recursive)
 {
-    uint64_t word = object_word(id, robust_me(recursive));
-    if (!(recursive && robust_is_taken_again(cell)) &&
-        atomic_compare_exchange_strong_explicit(&cell->word, &word, object_word(id, 0),
-                                                memory_order_seq_cst, memory_order_relaxed))
-        return MPROC_OK;
-    return robust_release_slowly(cell, id, recursive);
+    uint64_t me = robust_me(recursive), word = object_word(id, me);
+    if (!me || (recursive && robust_is_taken_again(cell)) ||
+        !atomic_compare_exchange_strong_explicit(&cell->word, &word, object_word(id, 0),
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return robust_release_slowly(cell, id, recursive);
+    if (recursive)
+        threads_let_go();
+    return MPROC_OK;
 }
 
 /* Whether this process, or for a recursive one this thread, holds it. MPROC_OK, MPROC_ENOTOWNER,
@@ -78,6 +82,8 @@ mproc_err robust_destroy(uint64_t id, object_type type, bool recursive);
 void robust_leave(object *cell, uint64_t id, bool recursive);
 /* After a death: of one that is being ended, by the dead one or while it held it. False: it is none. */
 bool robust_finish(object *cell, slot_id dead);
+/* As object_destroy, of a recursive lock: a thread that ends what it holds holds it no more. */
+mproc_err robust_end_lock(uint64_t id, object_type type);
 
 /* Of a proven dead process. Does nothing to what is no lock. */
 void robust_sweep(object *cell, slot_id dead);

@@ -190,6 +190,30 @@ void os_thread_join(os_handle thread)
     must(pthread_join((pthread_t)thread, NULL));
 }
 
+/* ---- their ends ---- */
+
+/* The library is linked so that it stays: the key's destructor is its code. */
+static pthread_key_t end_key;
+static void (*thread_ended)(void);
+
+static void end_thread(void *asked)
+{
+    (void)asked;
+    thread_ended();
+}
+
+void os_on_thread_end(void (*ended)(void))
+{
+    if (!thread_ended && !pthread_key_create(&end_key, end_thread))
+        thread_ended = ended;
+}
+
+mproc_err os_thread_tell_end(void)
+{
+    int failure = thread_ended ? pthread_setspecific(end_key, &end_key) : EAGAIN;
+    return failure ? posix_error(failure) : MPROC_OK;
+}
+
 bool os_thread_is_alone(void)
 {
 #if defined(KNOWS_SINGLE_THREADED)

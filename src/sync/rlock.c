@@ -35,7 +35,7 @@ mproc_err mproc_rlock_mark_consistent(mproc_rlock rlock)
 
 mproc_err mproc_rlock_destroy(mproc_rlock rlock)
 {
-    mproc_err err = object_destroy(rlock.id, OBJECT_RLOCK);
+    mproc_err err = robust_end_lock(rlock.id, OBJECT_RLOCK);
     if (!err)
         waiters_wake(rlock.id);
     return err;

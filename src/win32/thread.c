@@ -96,6 +96,38 @@ void os_thread_join(os_handle thread)
     atomic_fetch_sub(&running, 1);
 }
 
+/* ---- their ends ---- */
+
+/* Storage of fibers, for only that tells also in a static library when a thread has ended. A fiber
+ * that is deleted tells the thread that deletes it. */
+static DWORD end_index = FLS_OUT_OF_INDEXES;
+static void (*thread_ended)(void);
+
+static void WINAPI end_thread(void *asked)
+{
+    if (asked)
+        thread_ended();
+}
+
+/* The callback is the library's code, which must stay. */
+void os_on_thread_end(void (*ended)(void))
+{
+    HMODULE pinned;
+    if (thread_ended ||
+        !GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                            (LPCWSTR)(void *)&end_index, &pinned))
+        return;
+    thread_ended = ended;
+    end_index = FlsAlloc(end_thread);
+}
+
+mproc_err os_thread_tell_end(void)
+{
+    if (end_index == FLS_OUT_OF_INDEXES)
+        return win32_error(ERROR_NO_SYSTEM_RESOURCES);
+    return FlsSetValue(end_index, &end_index) ? MPROC_OK : win32_last_error();
+}
+
 bool os_thread_is_alone(void)
 {
     return atomic_load(&running) == 0;

@@ -200,6 +200,55 @@ static void a_thread_has_a_large_stack_and_is_noticed(void **state)
     os_thread_join(thread);
 }
 
+/* ---- the ends of threads ---- */
+
+static _Atomic uint32_t told, asks_again;
+static _Thread_local uint32_t mark; /* it is called in the thread itself */
+
+static void count_end(void)
+{
+    atomic_fetch_add(&told, mark);
+    if (atomic_exchange(&asks_again, 0))
+        os_thread_tell_end();
+}
+
+static void do_not_ask(void *data)
+{
+    (void)data;
+    mark = 100;
+}
+
+static void ask(void *data)
+{
+    (void)data;
+    mark = 1;
+    os_thread_tell_end();
+    os_thread_tell_end();
+}
+
+static uint32_t told_of(void (*run)(void *))
+{
+    os_handle thread;
+    atomic_store(&told, 0);
+    assert_int_equal(os_thread_start(&thread, run, NULL), MPROC_OK);
+    os_thread_join(thread);
+    return atomic_load(&told);
+}
+
+static void a_thread_that_has_asked_is_told_of_its_end(void **state)
+{
+    (void)state;
+    os_on_thread_end(count_end);
+    assert_int_equal(os_thread_tell_end(), MPROC_OK);
+    assert_int_equal(told_of(do_not_ask), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(told_of(ask), 1);
+    atomic_store(&asks_again, 1);
+    const uint32_t twice = told_of(ask); /* where the system does that */
+    assert_true(twice == 1 || twice == 2);
+    assert_int_equal(told_of(do_not_ask), 0);
+}
+
 static int answer(void)
 {
     return 42;
@@ -286,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_rwlock_lets_one_writer_in),
         cmocka_unit_test(readers_do_not_starve_a_writer),
         cmocka_unit_test(a_thread_has_a_large_stack_and_is_noticed),
+        cmocka_unit_test(a_thread_that_has_asked_is_told_of_its_end),
         cmocka_unit_test(code_is_found_again),
         cmocka_unit_test(code_of_a_library_is_found_again),
         cmocka_unit_test(what_is_no_code_is_refused),
