@@ -9,7 +9,8 @@
 MPROC_BEGIN
 
 /* A value: copy it into arguments, messages and shared memory; it names the same lock in every
- * process of the family. All zeroes name none. */
+ * process of the family. All zeroes name none. After mproc_lock_destroy it names nothing for ever: no
+ * later object has the same handle. */
 typedef struct mproc_lock {
     uint64_t id;
 } mproc_lock;
@@ -19,8 +20,9 @@ typedef struct mproc_lock {
  * lock  receives it. When that lies in shared memory, a process that is killed in here leaves
  *       either a lock or a handle that is MPROC_ESTALE there.
  *
- * **Returns** MPROC_OK; MPROC_EINVAL: NULL; MPROC_ENOMEM; MPROC_ESTATE: in a child of the program's
- * own fork; MPROC_EGUARD: in a spawned child that went past the guard.
+ * **Returns** MPROC_OK; MPROC_EINVAL: NULL; MPROC_ENOMEM: no memory, or the family has made as many
+ * shared objects as its handles can tell apart (a million in each of the places that it can have at
+ * once: 4,000,000,000,000, by default); MPROC_ESTATE: in a child of the program's own fork; MPROC_EGUARD: in a spawned child that went past the guard.
  * **Ownership**: the family's; it stays until mproc_lock_destroy, also when its maker ends.
  * **Threads**: safe.
  * *Like* `multiprocessing.Lock()`. */

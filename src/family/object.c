@@ -5,7 +5,8 @@
 #include "../killpoint.h"
 #include "heap.h"
 
-#define CELLS_MOST UINT32_C(0x100000)
+enum { CELL_BITS = 22 };
+#define CELLS_MOST (UINT32_C(1) << CELL_BITS)
 
 enum { INDEX_BITS = 16, TYPE_BITS = 4, GENERATION_BITS = 24, STATE_SHIFT = 32 };
 #define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
@@ -42,17 +43,29 @@ static bool swap(_Atomic uint64_t *word, uint64_t from, uint64_t to)
     return done;
 }
 
+/* Its last generation has been: a cell that goes on with the first one would make stale handles
+ * valid. */
+static bool is_used_up(uint64_t life)
+{
+    return life >> (OBJECT_WORD_BITS + TYPE_BITS) == GENERATIONS >> TYPE_BITS;
+}
+
 static uint64_t next_generation(uint64_t life, object_type type)
 {
     uint64_t number = (life >> (OBJECT_WORD_BITS + TYPE_BITS)) + 1;
-    return (number << TYPE_BITS | (uint64_t)type) & GENERATIONS;
+    return number << TYPE_BITS | (uint64_t)type;
 }
 
-/* Of an object, as the heap knows the owner of a block; memory has the bit above these. */
+/* Of an object, as the heap knows the owner of a block; memory has the bit above these. The number
+ * is not all there, and need not be: blocks are linked, unlinked and freed by a process that has the
+ * right to the object, by a queue's lock or as its maker or ender. Nobody takes that right from a
+ * living process, so no process is late, and an object leaves no block to the next one in its cell. */
 uint64_t object_tag(uint64_t id)
 {
-    const uint64_t generations = 0xffff;
-    return (uint64_t)(uint32_t)id << 16 | (object_generation(id) & generations);
+    enum { NUMBER_BITS = HEAP_TAG_BITS - 2 - CELL_BITS };
+    const uint64_t number = object_generation(id) >> TYPE_BITS;
+    return (uint64_t)(uint32_t)id << (NUMBER_BITS + 1) | (number & ((1 << NUMBER_BITS) - 1)) << 1 |
+           1; /* not 0, whatever the number */
 }
 
 static uint64_t id_of(const object *cell, uint64_t life)
@@ -119,12 +132,24 @@ mproc_err object_missing(void)
 
 /* ---- life ---- */
 
-static bool try_claim(object *cell, object_type type, uint64_t *generation)
+static bool try_claim(object *cell, object_type type, uint64_t *generation, uint32_t *used_up)
 {
     uint64_t life = atomic_load_explicit(&cell->life, memory_order_relaxed);
     *generation = next_generation(life, type);
+    if (state_of(life) == FREE && is_used_up(life)) {
+        ++*used_up;
+        return false;
+    }
     return state_of(life) == FREE &&
            swap(&cell->life, life, life_of(*generation, MAKING, family.self));
+}
+
+/* Cells that are used up are looked at again in each round. So the table grows by a part of them,
+ * and a creation looks at few of them on average. */
+static mproc_err grow(uint32_t used, uint32_t used_up)
+{
+    enum { PART = 8 };
+    return refresh(used + 1 + used_up / PART) ? refresh(used + 1) : MPROC_OK;
 }
 
 static mproc_err claim(object_type type, object_draft *draft)
@@ -132,17 +157,17 @@ static mproc_err claim(object_type type, object_draft *draft)
     static _Atomic uint32_t hint;
     uint32_t start = atomic_load_explicit(&hint, memory_order_relaxed);
     for (;;) {
-        uint32_t used = objects.used;
+        uint32_t used = objects.used, used_up = 0;
         for (uint32_t i = 0; i < used; i++) {
             uint32_t index = (start + i) % used;
             uint64_t generation;
-            if (!try_claim(cell_at(index), type, &generation))
+            if (!try_claim(cell_at(index), type, &generation, &used_up))
                 continue;
             atomic_store_explicit(&hint, index + 1, memory_order_relaxed);
             *draft = (object_draft){generation << 32 | index, cell_at(index)};
             return MPROC_OK;
         }
-        if (refresh(used + 1))
+        if (grow(used, used_up))
             return MPROC_ENOMEM;
         start = used;
     }

@@ -8,6 +8,8 @@
  *
  *   life: FREE -> MAKING{maker} -> LIVE -> ENDING{ender, or nobody} -> FREE
  *
+ * A generation is never claimed again. A cell whose last one is over stays FREE for ever.
+ *
  * The commit store of a creation is the word with its generation; the maker has written the handle
  * to its home before. The commit store of a destruction is the word without one. What a dead maker
  * or ender has left is finished by whoever sweeps it, all of it twice if need be.
