@@ -5,19 +5,22 @@
 #include "park.h"
 #include "text.h"
 
-enum { INDEX_BITS = 16, STATE_BITS = 8, GENERATION_BITS = 24 };
+enum { INDEX_BITS = 16, STATE_BITS = 2, GENERATION_BITS = 24, OTHER_INDEX_BITS = 14 };
+#define OTHER_SHIFT (GENERATION_BITS + STATE_BITS)
 #define GENERATIONS ((UINT64_C(1) << GENERATION_BITS) - 1)
+_Static_assert(SLOT_COUNT <= 1 << OTHER_INDEX_BITS, "an index fits");
+_Static_assert(OTHER_SHIFT + GENERATION_BITS + OTHER_INDEX_BITS == 64,
+               "so does all of another's id");
 
-/* Of a process in the upper half of a life word: its index and the lower bits of its generation. */
+/* Of another process in the upper bits of a life word. */
 static uint64_t tag(slot_id id)
 {
-    const uint64_t index_bits = 14;
-    return (id & ((UINT64_C(1) << index_bits) - 1)) | (id >> INDEX_BITS << index_bits & UINT32_MAX);
+    return (id & ((1 << OTHER_INDEX_BITS) - 1)) | id >> INDEX_BITS << OTHER_INDEX_BITS;
 }
 
 static uint64_t life_of(slot_id id, slot_state state, uint64_t in_charge)
 {
-    return in_charge << 32 | (id >> INDEX_BITS) << STATE_BITS | (uint64_t)state;
+    return in_charge << OTHER_SHIFT | (id >> INDEX_BITS) << STATE_BITS | (uint64_t)state;
 }
 
 static slot_state state_of(uint64_t life)
@@ -30,12 +33,6 @@ static uint64_t generation_of(uint64_t life)
     return life >> STATE_BITS & GENERATIONS;
 }
 
-static uint64_t next_generation(uint64_t life)
-{
-    uint64_t generation = (generation_of(life) + 1) & GENERATIONS;
-    return generation ? generation : 1;
-}
-
 static bool swap(slot *s, uint64_t from, uint64_t to)
 {
     bool done = atomic_compare_exchange_strong(&s->life, &from, to);
@@ -46,9 +43,9 @@ static bool swap(slot *s, uint64_t from, uint64_t to)
 static bool try_claim(slot *s, uint32_t index, slot_id claimer, slot_id *id)
 {
     uint64_t life = atomic_load_explicit(&s->life, memory_order_relaxed);
-    if (state_of(life) != SLOT_FREE)
+    if (state_of(life) != SLOT_FREE || generation_of(life) == GENERATIONS)
         return false;
-    *id = next_generation(life) << INDEX_BITS | index;
+    *id = (generation_of(life) + 1) << INDEX_BITS | index;
     return swap(s, life, life_of(*id, SLOT_CLAIMED, tag(claimer)));
 }
 
@@ -127,7 +124,7 @@ int64_t slot_pid(slot_id id)
 {
     slot *s;
     uint64_t life = life_at(id, &s);
-    return state_of(life) == SLOT_LIVING ? (int64_t)(life >> 32) : 0;
+    return state_of(life) == SLOT_LIVING ? (int64_t)(life >> OTHER_SHIFT) : 0;
 }
 
 mproc_err slot_enter(slot_id id, int64_t pid)
@@ -144,7 +141,8 @@ bool slot_disown(slot_id id, slot_id charged, slot_id self)
     slot *s;
     uint64_t life = life_at(id, &s);
     return (state_of(life) == SLOT_CLAIMED || state_of(life) == SLOT_DISOWNED) &&
-           life >> 32 == tag(charged) && swap(s, life, life_of(id, SLOT_DISOWNED, tag(self)));
+           life >> OTHER_SHIFT == tag(charged) &&
+           swap(s, life, life_of(id, SLOT_DISOWNED, tag(self)));
 }
 
 void slot_free(slot_id id)

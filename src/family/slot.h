@@ -7,7 +7,9 @@
  *   CLAIMED -> DISOWNED{sweeper}  by whoever has proved the claimer dead, or by a claimer that gives
  *                                 up: the child's own CAS then fails, and it ends; again, when
  *                                 that sweeper has died
- *   LIVING, DISOWNED -> FREE      when what the process held has been swept */
+ *   LIVING, DISOWNED -> FREE      when what the process held has been swept
+ *
+ * A generation is never claimed again: a slot whose last one is over stays FREE for ever. */
 #ifndef MPROC_FAMILY_SLOT_H
 #define MPROC_FAMILY_SLOT_H
 
@@ -21,8 +23,8 @@ typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
 typedef enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVING, SLOT_DISOWNED } slot_state;
 
 typedef struct slot {
-    /* In charge << 32 | generation << 8 | state. In charge is, when LIVING, the pid; else the low
-     * bits of a slot_id. */
+    /* In charge << 26 | generation << 2 | state. In charge is, when LIVING, the pid; else a slot_id
+     * without the gap in it. */
     _Alignas(64) _Atomic uint64_t life;
     _Atomic uint64_t
         ending; /* its generation, or how it ended as it says itself: see slot_report */
@@ -44,7 +46,7 @@ typedef struct slot {
 } slot;
 _Static_assert(sizeof(slot) == 128, "slots fill cache lines");
 
-/* MPROC_EAGAIN: all are in use. */
+/* MPROC_EAGAIN: all are in use, or used up. */
 mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id);
 /* The child's first act. MPROC_ESTATE: its parent is dead, or gave it up, and the slot has been
  * taken back. */
