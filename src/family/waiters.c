@@ -3,13 +3,12 @@
 #include "../killpoint.h"
 #include "spin.h"
 
-enum { KIND_SHIFT = OBJECT_OWNER_BITS, COUNT_SHIFT = OBJECT_WORD_BITS, BATCH = 32 };
+enum { KIND_SHIFT = OBJECT_OWNER_BITS, COUNT_SHIFT = WAITER_COUNT_SHIFT, BATCH = 32 };
 
 typedef enum { FREE, CLAIMED, WAITING, NOTIFIED } kind;
 
 #define KINDS (UINT64_C(3) << KIND_SHIFT)
-#define OWNER (OBJECT_WORD_MASK & ~KINDS)
-#define COUNT (~OBJECT_WORD_MASK)
+#define COUNT (~((UINT64_C(1) << COUNT_SHIFT) - 1))
 
 static const int64_t beat = INT64_C(60000000000);
 
@@ -32,16 +31,18 @@ static bool swap(waiter *place, uint64_t from, uint64_t to)
     return done;
 }
 
-/* Of the owner in a state: its slot's index is stored plus one, and so is the whole id. */
-static slot_id owner_of(uint64_t state)
+/* By the slot's index alone: until a dead process has been swept no other one has its slot. */
+static bool is_owned_by(uint64_t state, slot_id id)
 {
-    return (state & OWNER) - 1;
+    return kind_of(state) != FREE && (state & OBJECT_OWNER) == (id & 0xffff) + 1;
 }
 
-/* A child's end is told to its parent, which sweeps its places; the others are asked for. */
-static bool owner_is_gone(uint64_t state)
+/* Of a place that is WAITING or NOTIFIED. Should it be another one's by now, the caller's CAS from
+ * that state fails. A child's end is told to its parent, which sweeps its places; the others are
+ * asked for. */
+static bool owner_is_gone(const waiter *place, uint64_t state)
 {
-    slot_id id = owner_of(state);
+    slot_id id = atomic_load(&place->owner);
     uint32_t index = (uint32_t)(state & OBJECT_OWNER) - 1;
     if (id == family.self)
         return false;
@@ -100,8 +101,9 @@ static _Atomic uint64_t closed_for;
 static bool claim(waiter *place, uint64_t me, uint64_t *claimed)
 {
     uint64_t state = atomic_load_explicit(&place->state, memory_order_relaxed);
-    *claimed = with_kind(((state & COUNT) + (UINT64_C(1) << COUNT_SHIFT)) | me, CLAIMED);
-    return kind_of(state) == FREE && swap(place, state, *claimed);
+    const uint64_t next = (state & COUNT) + (UINT64_C(1) << COUNT_SHIFT);
+    *claimed = with_kind(next | (me & OBJECT_OWNER), CLAIMED);
+    return kind_of(state) == FREE && next && swap(place, state, *claimed);
 }
 
 static waiter *claim_any(uint64_t me, uint64_t *claimed)
@@ -136,6 +138,8 @@ mproc_err waiters_join(waiting *wait, uint64_t id, uint64_t lock)
         swap(place, claimed, with_kind(claimed, FREE));
         return MPROC_ESTATE;
     }
+    atomic_store(&place->owner, me - 1);
+    killpoint();
     atomic_store(&place->object, id);
     killpoint();
     atomic_store(&place->lock, lock);
@@ -251,7 +255,7 @@ static uint32_t choose_oldest(uint64_t id, choice *chosen, uint32_t most)
 /* False: it has left in the meantime, or its process is dead. */
 static bool notify(waiter *place, uint64_t state)
 {
-    if (owner_is_gone(state)) {
+    if (owner_is_gone(place, state)) {
         swap(place, state, with_kind(state, FREE));
         return false;
     }
@@ -314,8 +318,7 @@ static void free_places_of(slot_id dead, bool notified)
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
         uint64_t state = atomic_load(&all.places[i].state);
-        if (kind_of(state) != FREE && owner_of(state) == dead &&
-            (kind_of(state) == NOTIFIED) == notified)
+        if (is_owned_by(state, dead) && (kind_of(state) == NOTIFIED) == notified)
             free_dead(&all.places[i], state);
     }
 }
@@ -346,7 +349,8 @@ static void look_after(uint64_t id)
     for (uint32_t i = 1; i < all.count; i++) {
         waiter *place = &all.places[i];
         uint64_t state = atomic_load(&place->state);
-        if (kind_of(state) == NOTIFIED && atomic_load(&place->object) == id && owner_is_gone(state))
+        if (kind_of(state) == NOTIFIED && atomic_load(&place->object) == id &&
+            owner_is_gone(place, state))
             free_dead(place, state);
     }
 }
@@ -358,7 +362,7 @@ bool waiters_close(void)
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
         uint64_t state = atomic_load(&all.places[i].state);
-        if (kind_of(state) != FREE && (state & OWNER) == me)
+        if (is_owned_by(state, me - 1))
             return false;
     }
     return true;

@@ -3,11 +3,15 @@
  * Each waiting thread has a place in one table. Its `state` says whose the place is and how far it
  * is, and every change is one CAS on it:
  *
- *   FREE -> CLAIMED -> WAITING   by the waiter; what else is in the place is written while CLAIMED
+ *   FREE -> CLAIMED -> WAITING   by the waiter; what else is in the place is written while CLAIMED,
+ *                                and is right as long as the state has not changed
  *   WAITING -> NOTIFIED          by the notifier: the commit of a notification
  *   WAITING -> FREE              by the waiter that has waited long enough
  *   NOTIFIED -> FREE             by the waiter, when it has its lock back
  *   any -> FREE                  after the owner's proven end
+ *
+ * Each claim counts up. A place whose count is at its end stays FREE for ever: so no change is made
+ * late, to a wait that only looks like the one that was meant.
  *
  * So a notification is for one thread that stands in the table, and nobody else can swallow it. As
  * long as it stands at NOTIFIED it is not used up: should the waiter die, it is handed on to the
@@ -23,9 +27,12 @@
 
 #define WAITERS_MOST 16384 /* threads of the family that can wait at once */
 
+enum { WAITER_COUNT_SHIFT = 16 };
+
 typedef struct waiter {
-    /* counter 24 | owner's slot generation 24 | kind 2 | owner's slot + 1 */
+    /* count 48 | kind 2 | owner's slot + 1 */
     _Alignas(64) _Atomic uint64_t state;
+    _Atomic slot_id owner;
     _Atomic uint64_t object; /* what it waits for, */
     _Atomic uint64_t lock;   /* and the lock that it gave up for it: both handles */
     _Atomic uint64_t ticket; /* in the order of arrival */

@@ -43,7 +43,7 @@ static void join_as_victim(uint32_t index, mproc_condition to)
 
 static bool is_free(uint32_t index)
 {
-    return !(atomic_load(&waits[index].place->state) & OBJECT_WORD_MASK);
+    return !(atomic_load(&waits[index].place->state) & ((1 << WAITER_COUNT_SHIFT) - 1));
 }
 
 /* ---- in order ---- */
