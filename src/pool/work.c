@@ -61,10 +61,13 @@ static bool is_in_use(const mproc_pool *pool, uint16_t generation)
     const uint32_t count = atomic_load(&pool->shared->worker_count);
     for (uint32_t i = 0; i < count; i++) {
         const pool_worker *worker = &pool->shared->workers[i];
+        const pool_seat *seat = &pool->seats[i];
         if (job_generation(atomic_load(&worker->busy)) == generation ||
             job_generation(atomic_load(&worker->range)) == generation ||
             job_generation(atomic_load(&worker->taken)) == generation ||
-            job_generation(atomic_load(&worker->current)) == generation)
+            job_generation(atomic_load(&worker->current)) == generation ||
+            job_generation(seat->late_word) == generation ||
+            job_generation(seat->kill_word) == generation)
             return true;
     }
     for (size_t i = 0; i < pool->work_count; i++) {
@@ -74,7 +77,10 @@ static bool is_in_use(const mproc_pool *pool, uint16_t generation)
     return false;
 }
 
-/* One that no worker can still have in mind: a paused one may hold a word for very long. */
+/* 16 bits come round within a second. So one is used again only when no word holds it any more: a
+ * worker that has begun with a job holds it in `busy`, later in the range that it claimed (its task's
+ * writer goes with that), and the watch in what it remembers of an item. A worker that has only read
+ * the job's word, and was stopped, compares all of it once more when it has become busy. */
 static uint16_t next_generation(mproc_pool *pool)
 {
     do

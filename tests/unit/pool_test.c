@@ -428,6 +428,79 @@ static void a_map_does_not_wait_for_what_replies_too_late_nor_takes_it(void **st
     heap_free(ref, family.self);
 }
 
+/* ---- generations ---- */
+
+/* The map that is published next has this one, unless it is in use. */
+static void come_round_to(mproc_pool *pool, uint16_t generation)
+{
+    pools_lock();
+    pool->generation = (uint16_t)(generation - 1);
+    pools_unlock();
+}
+
+static uint16_t map_nothing(mproc_pool *pool)
+{
+    const int item = 0;
+    assert_int_equal(mproc_pool_map(pool, do_nothing, &item, sizeof item, 1, NULL, 0, NULL),
+                     MPROC_OK);
+    return pool->generation;
+}
+
+static void a_generation_that_somebody_holds_is_passed_by(void **state)
+{
+    (void)state;
+    mproc_pool *pool = create(1, find_board);
+    const uint16_t first = map_nothing(pool), next = (uint16_t)(first + 1);
+    come_round_to(pool, first); /* the worker's range */
+    assert_int_equal(map_nothing(pool), next);
+    uint64_t *const remembered[] = {&pool->seats[0].late_word, &pool->seats[0].kill_word};
+    for (size_t i = 0; i < sizeof remembered / sizeof remembered[0]; i++) {
+        map_nothing(pool);
+        *remembered[i] = (uint64_t)first << 48 | 1;
+        pool->seats[0].kill_at = OS_FOREVER;
+        come_round_to(pool, first);
+        assert_int_equal(map_nothing(pool), next);
+        *remembered[i] = 0;
+    }
+    map_nothing(pool);
+    come_round_to(pool, first); /* nobody's */
+    assert_int_equal(map_nothing(pool), first);
+    map_nothing(pool);
+    come_round_to(pool, 0); /* which is none */
+    assert_int_equal(map_nothing(pool), 1);
+    end(pool);
+}
+
+/* Not for ever: a watch that has forgotten it does not end it. */
+static int stay_long(mproc_task *task)
+{
+    (void)task;
+    const int64_t end = os_now() + 3000 * MILLISECOND;
+    while (!atomic_load(&common->end) && os_now() < end)
+        park(&common->end, 0, end, family.self);
+    return 0;
+}
+
+static void an_item_is_ended_in_time_also_by_the_number_of_one_that_was_before(void **state)
+{
+    (void)state;
+    const int item = 0;
+    const mproc_map_options options = {.timeout_ms = 20, .grace_ms = MPROC_FOREVER};
+    mproc_pool *pool = create(1, find_board);
+    uint16_t generation = 0;
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&common->end, 0);
+        if (i)
+            come_round_to(pool, generation);
+        assert_int_equal(mproc_pool_map(pool, stay_long, &item, sizeof item, 1, NULL, 0, &options),
+                         MPROC_ETIMEDOUT);
+        generation = pool->generation;
+        tell(&common->end, 1);
+        map_nothing(pool); /* so that the worker holds that */
+    }
+    end(pool);
+}
+
 /* ---- its threads ---- */
 
 static void a_map_that_could_be_canceled_is_canceled(void **state)
@@ -514,6 +587,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_block_that_was_replied_is_not_freed_by_the_next_item),
         cmocka_unit_test(what_a_task_was_given_is_freed_when_the_pool_is_terminated),
         cmocka_unit_test(a_map_does_not_wait_for_what_replies_too_late_nor_takes_it),
+        cmocka_unit_test(a_generation_that_somebody_holds_is_passed_by),
+        cmocka_unit_test(an_item_is_ended_in_time_also_by_the_number_of_one_that_was_before),
         cmocka_unit_test(a_map_that_could_be_canceled_is_canceled),
         cmocka_unit_test(each_place_has_one_worker_whoever_resizes),
     };
