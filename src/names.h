@@ -222,11 +222,14 @@
 
 /* family/heap.h */
 #define heap_alloc mproc__heap_alloc
+#define heap_alloc_numbered mproc__heap_alloc_numbered
 #define heap_begin_at mproc__heap_begin_at
 #define heap_free mproc__heap_free
 #define heap_free_linked mproc__heap_free_linked
 #define heap_give mproc__heap_give
+#define heap_id mproc__heap_id
 #define heap_is_linked mproc__heap_is_linked
+#define heap_ref_of mproc__heap_ref_of
 #define heap_link mproc__heap_link
 #define heap_linked_size mproc__heap_linked_size
 #define heap_each_linked mproc__heap_each_linked

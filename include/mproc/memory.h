@@ -24,8 +24,9 @@ typedef struct mproc_memory {
  *         content is undefined: zeroes, or what somebody has left there.
  *
  * **Returns** MPROC_OK: all of it can be written to, however full the machine is later;
- * MPROC_EINVAL: NULL, or a size of 0; MPROC_ENOMEM: no memory, or the family has reached the limit
- * of its shared memory (mproc_options.arena_limit); MPROC_ESTATE: after a raw fork, or this process
+ * MPROC_EINVAL: NULL, or a size of 0; MPROC_ENOMEM: no memory, the family has reached the limit of
+ * its shared memory (mproc_options.arena_limit), or has allocated as many blocks as handles can tell
+ * apart (of each 64 KiB of that limit 68,000,000,000, fewer above 16 GiB: 2^54 in all); MPROC_ESTATE: after a raw fork, or this process
  * is ending; MPROC_EGUARD: a child that got past the guard; of the family's first object also
  * MPROC_EAGAIN and MPROC_EOS.
  * **Ownership**: the family's, until mproc_memory_free.
@@ -36,7 +37,7 @@ typedef struct mproc_memory {
 MPROC_API mproc_err mproc_memory_alloc(mproc_memory *memory, size_t size);
 
 /* Frees a block, whoever has allocated it. Pointers to its bytes are no longer valid, in any
- * process; its handles are MPROC_ESTALE.
+ * process; its handles are MPROC_ESTALE for ever, for no later block has the same.
  *
  * **Returns** MPROC_OK; MPROC_ESTALE: freed already, or never allocated: any value at all may be
  * passed; MPROC_ESTATE, MPROC_EGUARD, MPROC_EAGAIN, MPROC_ENOMEM and MPROC_EOS as

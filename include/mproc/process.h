@@ -39,7 +39,7 @@ typedef struct mproc_options {
      * system grants less, but never under 16 MiB. Environment: MPROC_ARENA_SIZE. */
     uint64_t arena_size;
     /* Bytes of it that may be in use (default: half of the memory of the machine or of the cgroup).
-     * Not counted are mproc's own tables: 2.5 MiB at most, 128 KiB for each GiB of arena_size, and
+     * Not counted are mproc's own tables: 2.5 MiB at most, 1.2 MiB for each GiB that was in use, and
      * about an eighth of what is in blocks of 64 bytes, less for larger ones. Environment:
      * MPROC_ARENA_LIMIT. */
     uint64_t arena_limit;

@@ -7,6 +7,7 @@
 #include "object.h"
 #include "park.h"
 #include "slot.h"
+#include "span.h"
 #include "waiters.h"
 
 #define ARENA_MAGIC UINT64_C(0x31306372706d) /* "mprc01" */
@@ -58,6 +59,7 @@ static void lay_out(uint64_t limit)
         [ARENA_PLACES] = {sizeof(park_place), PARK_PLACES},
         [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
+        [ARENA_NUMBERS] = {sizeof(span_numbers), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_OBJECTS] = {sizeof(object), object_capacity(arena.size)},
         [ARENA_WAITERS] = {sizeof(waiter), WAITERS_MOST},
         [ARENA_BLOCKS] = {HEAP_BLOCK_WORDS, (uint32_t)(arena.size / ARENA_SPAN)},

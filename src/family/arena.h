@@ -1,7 +1,7 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   nothing | spans ... | small blocks | waiters | objects | states | signals | places | slots |
- *   header
+ *   nothing | spans ... | small blocks | waiters | objects | numbers | states | signals | places |
+ *   slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -19,6 +19,7 @@ typedef enum arena_table {
     ARENA_PLACES,
     ARENA_SIGNALS,
     ARENA_STATES,
+    ARENA_NUMBERS,
     ARENA_OBJECTS,
     ARENA_WAITERS,
     ARENA_BLOCKS,
@@ -71,7 +72,6 @@ bool arena_use_entry(arena_table table, uint32_t index);
 typedef enum arena_count {
     ARENA_HIGH,
     ARENA_EPOCHS,
-    ARENA_STAMPS,
     ARENA_HOLDINGS,
     ARENA_TRACE,
     ARENA_COUNTERS

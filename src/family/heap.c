@@ -98,20 +98,31 @@ static bool take_or_mark_full(uint64_t class, slot_id self, class_hint *hint, ar
 
 enum { SEARCH = 1024 }; /* spans that are looked at before a new one is opened */
 
-/* `desperate`: everywhere, also where a killed process may have left a block behind a mark. */
-static bool take_elsewhere(uint64_t class, slot_id self, bool desperate, arena_ref *ref)
+/* By whom, and whether the block needs a number: then not in a span that has none left. */
+typedef struct search {
+    slot_id self;
+    bool numbered;
+} search;
+
+static inline bool suits(const search *s, uint64_t span)
 {
-    class_hint *hint = hint_for(class, self);
+    return !s->numbered || !span_is_used_up(span);
+}
+
+/* `desperate`: everywhere, also where a killed process may have left a block behind a mark. */
+static bool take_elsewhere(uint64_t class, const search *s, bool desperate, arena_ref *ref)
+{
+    class_hint *hint = hint_for(class, s->self);
     const uint64_t high = span_high(), end = desperate || high < SEARCH ? high : SEARCH;
     for (uint64_t i = 0; i < end; i++) {
         uint64_t at = hint->cursor++ % high;
         uint64_t state = atomic_load_explicit(&spans.states[at], memory_order_acquire);
         if (kind_of(state) != SPAN_SMALL || class_of(state) != class ||
-            (state & SPAN_FULL && !desperate))
+            (state & SPAN_FULL && !desperate) || !suits(s, at))
             continue;
         hint->next = at * SPAN_BLOCKS + (hints.chance & (block_count(class) - 1));
         hint->next_epoch = epoch_of(state);
-        if (take_or_mark_full(class, self, hint, ref)) {
+        if (take_or_mark_full(class, s->self, hint, ref)) {
             hint->cursor = at;
             return true;
         }
@@ -119,35 +130,36 @@ static bool take_elsewhere(uint64_t class, slot_id self, bool desperate, arena_r
     return false;
 }
 
-static mproc_err alloc_slowly(uint64_t class, slot_id self, arena_ref *ref)
+static mproc_err alloc_slowly(uint64_t class, const search *s, arena_ref *ref)
 {
-    class_hint *hint = hint_for(class, self);
-    while (!take_elsewhere(class, self, false, ref)) {
+    class_hint *hint = hint_for(class, s->self);
+    while (!take_elsewhere(class, s, false, ref)) {
         uint64_t index, state;
-        mproc_err err = span_open(class, self, &index, &state);
+        mproc_err err = span_open(class, s->numbered, s->self, &index, &state);
         if (err)
-            return take_elsewhere(class, self, true, ref) ? MPROC_OK : err;
+            return take_elsewhere(class, s, true, ref) ? MPROC_OK : err;
         hint->cursor = index;
         hint->next = index * SPAN_BLOCKS;
         hint->next_epoch = epoch_of(state);
-        if (take_within(hint->next, class, self, hint, ref))
+        if (take_within(hint->next, class, s->self, hint, ref))
             break;
     }
     return MPROC_OK;
 }
 
-static mproc_err alloc_small(uint64_t class, slot_id self, arena_ref *ref)
+static mproc_err alloc_small(uint64_t class, const search *s, arena_ref *ref)
 {
-    class_hint *hint = hint_for(class, self);
+    class_hint *hint = hint_for(class, s->self);
     const uint64_t epoch = hint->freed_epoch;
     hint->freed_epoch = 0;
-    if (epoch && take(hint->freed, epoch, self)) {
+    if (epoch && suits(s, hint->freed / SPAN_BLOCKS) && take(hint->freed, epoch, s->self)) {
         *ref = block_at(hint->freed, class);
         return MPROC_OK;
     }
-    if (hint->next_epoch && take_or_mark_full(class, self, hint, ref))
+    if (hint->next_epoch && suits(s, hint->next / SPAN_BLOCKS) &&
+        take_or_mark_full(class, s->self, hint, ref))
         return MPROC_OK;
-    return alloc_slowly(class, self, ref);
+    return alloc_slowly(class, s, ref);
 }
 
 /* ---- all blocks ---- */
@@ -169,24 +181,59 @@ static mproc_err note_allocator(slot_id self)
     return MPROC_OK;
 }
 
-mproc_err heap_alloc(size_t size, slot_id self, arena_ref *ref)
+static mproc_err alloc(size_t size, const search *s, arena_ref *ref)
 {
     if (size == 0)
         return MPROC_EINVAL;
-    mproc_err err = heap_was_used_by(self) ? MPROC_OK : note_allocator(self);
+    mproc_err err = heap_was_used_by(s->self) ? MPROC_OK : note_allocator(s->self);
     if (err)
         return err;
     for (uint64_t class = 0; class < CLASSES; class ++) {
         if (size <= block_size(class))
-            return alloc_small(class, self, ref);
+            return alloc_small(class, s, ref);
     }
     if (size > arena_capacity())
         return MPROC_ENOMEM;
     uint64_t first;
-    err = span_make_run((size + ARENA_SPAN - 1) / ARENA_SPAN, self, &first);
+    const span_need need = {(size + ARENA_SPAN - 1) / ARENA_SPAN, s->numbered};
+    err = span_make_run(need, s->self, &first);
     if (!err)
         *ref = span_at(first);
     return err;
+}
+
+mproc_err heap_alloc(size_t size, slot_id self, arena_ref *ref)
+{
+    const search s = {self, false};
+    return alloc(size, &s, ref);
+}
+
+static uint64_t span_of(arena_ref ref)
+{
+    return (ref - spans.begin) / ARENA_SPAN;
+}
+
+/* A number is given once, also when its taker is killed before he uses it. */
+mproc_err heap_alloc_numbered(size_t size, slot_id self, arena_ref *ref, uint64_t *number)
+{
+    const search s = {self, true};
+    mproc_err err;
+    while (!(err = alloc(size, &s, ref)) && !span_give_number(span_of(*ref), number))
+        heap_free(*ref, self); /* others have had the last ones meanwhile */
+    killpoint();
+    return err;
+}
+
+uint64_t heap_id(arena_ref ref, uint64_t number)
+{
+    return number << spans.place_bits | ref / HEAP_ALIGNMENT;
+}
+
+arena_ref heap_ref_of(uint64_t id, uint64_t *tag)
+{
+    const uint64_t number = id >> spans.place_bits;
+    *tag = number <= spans.numbers_each ? HEAP_TAG_MEMORY | number : 0;
+    return (id & ((UINT64_C(1) << spans.place_bits) - 1)) * HEAP_ALIGNMENT;
 }
 
 /* A block's own word, and what was in it. */
@@ -199,7 +246,7 @@ typedef struct block {
 
 static inline block find_block(arena_ref ref)
 {
-    block found = {.span = (ref - spans.begin) / ARENA_SPAN};
+    block found = {.span = span_of(ref)};
     const uint64_t offset = (ref - spans.begin) % ARENA_SPAN;
     if (!spans.states || ref < spans.begin || found.span >= span_high())
         return found;

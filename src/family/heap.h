@@ -13,14 +13,21 @@
 #define HEAP_ALIGNMENT 64         /* of every block... */
 #define HEAP_LARGER_ALIGNMENT 128 /* ...and of those that are larger than that */
 
-/* Tags have HEAP_TAG_BITS. Those with HEAP_TAG_MEMORY name what mproc_memory_alloc has given out,
- * those without it objects. */
+/* Tags have HEAP_TAG_BITS. Those with HEAP_TAG_MEMORY are numbers of blocks that name themselves
+ * (heap_alloc_numbered), those without it objects. */
 #define HEAP_TAG_BITS 37
 #define HEAP_TAG_MEMORY (UINT64_C(1) << 36)
 
 /* Its content is undefined. MPROC_ENOMEM; MPROC_EINVAL: size 0; MPROC_ESTATE: the owner has swept
  * itself. */
 mproc_err heap_alloc(size_t size, slot_id owner, arena_ref *ref);
+/* With a number that no other block at that place has ever had or will have. MPROC_ENOMEM also when no
+ * place has any left. */
+mproc_err heap_alloc_numbered(size_t size, slot_id owner, arena_ref *ref, uint64_t *number);
+/* Place and number in one word that is not 0; back: any word at all is safe, *tag is 0 if that is
+ * none. */
+uint64_t heap_id(arena_ref ref, uint64_t number);
+arena_ref heap_ref_of(uint64_t id, uint64_t *tag);
 /* Another process's from now on, whose slot this one still holds, so that its sweep is still to
  * come. */
 void heap_give(arena_ref ref, slot_id from, slot_id to);

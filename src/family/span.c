@@ -3,22 +3,32 @@
 #include <assert.h>
 
 #include "../killpoint.h"
+#include "heap.h"
 #include "spin.h"
 
 /* Runs from this size on go back to the system. Smaller ones come back soon, and a page that comes from
  * the system costs more than what is done with it. */
 #define GIVE_BACK (UINT64_C(4) << 20)
 
+enum { NUMBER_BITS = HEAP_TAG_BITS - 1 }; /* at most, beside HEAP_TAG_MEMORY */
+
 struct span_view spans;
 
 void span_begin_at(arena_ref first)
 {
+    unsigned place_bits = 0;
+    while (arena_capacity() / HEAP_ALIGNMENT >> place_bits)
+        place_bits++;
+    const unsigned number_bits = place_bits < 64 - NUMBER_BITS ? NUMBER_BITS : 64 - place_bits;
     spans = (struct span_view){.begin = first,
                                .limit = (arena_capacity() - first) / ARENA_SPAN,
                                .states = arena_table_begin(ARENA_STATES),
                                .blocks = arena_table_begin(ARENA_BLOCKS),
                                .high = arena_counter(ARENA_HIGH),
-                               .epochs = arena_counter(ARENA_EPOCHS)};
+                               .epochs = arena_counter(ARENA_EPOCHS),
+                               .numbers = arena_table_begin(ARENA_NUMBERS),
+                               .numbers_each = (UINT64_C(1) << number_bits) - 1,
+                               .place_bits = place_bits};
 }
 
 /* ---- taking spans ---- */
@@ -40,7 +50,8 @@ static void unclaim(uint64_t first, uint64_t count, slot_id self)
 static bool raise_high(uint64_t to)
 {
     uint64_t high = span_high();
-    if (to > high && !arena_use_table(ARENA_STATES, (uint32_t)to, NULL))
+    if (to > high && (!arena_use_table(ARENA_STATES, (uint32_t)to, NULL) ||
+                      !arena_use_table(ARENA_NUMBERS, (uint32_t)to, NULL)))
         return false;
     while (to > high && !atomic_compare_exchange_weak(spans.high, &high, to)) {
     }
@@ -71,9 +82,11 @@ typedef struct stretch {
     bool kept;
 } stretch;
 
-/* The first stretch of `count` free ones between `begin` and `end`. */
-static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, stretch *found)
+/* The first stretch of as many free ones between `begin` and `end`. What was never in use has all of
+ * its numbers. */
+static bool find(uint64_t begin, uint64_t end, span_need need, slot_id self, stretch *found)
 {
+    const uint64_t count = need.count;
     uint64_t high = span_high(), run = 0;
     if (end > spans.limit)
         end = spans.limit;
@@ -89,6 +102,10 @@ static bool find(uint64_t begin, uint64_t end, uint64_t count, slot_id self, str
         if (++run < count)
             continue;
         found->first = i - count;
+        if (need.numbered && found->first < high && span_is_used_up(found->first)) {
+            run--;
+            continue;
+        }
         if (!raise_high(i))
             return false;
         if (claim(found->first, count, self, &found->kept))
@@ -105,22 +122,23 @@ static bool close_empty_spans(slot_id self);
 /* What was in use before comes before what never was: else free memory would be left behind, and
  * the committed part grow without end. But a search in vain is long, and so is the closing of empty
  * small spans: after it the heap may grow by a part of its size before the next one. */
-static bool find_room(uint64_t count, slot_id self, stretch *room)
+static bool find_room(span_need need, slot_id self, stretch *room)
 {
+    const uint64_t count = need.count;
     static _Atomic uint64_t next_fit, may_grow;
     const uint64_t high = span_high();
     uint64_t start = atomic_load_explicit(&next_fit, memory_order_relaxed);
     uint64_t grow = atomic_load_explicit(&may_grow, memory_order_relaxed);
     bool found = false;
-    if (count <= grow && find(high, high + count, count, self, room)) {
+    if (count <= grow && find(high, high + count, need, self, room)) {
         atomic_store_explicit(&may_grow, grow - count, memory_order_relaxed);
         return true;
     }
-    found = find(start, high, count, self, room) || find(0, high, count, self, room) ||
-            (close_empty_spans(self) && find(0, high, count, self, room));
+    found = find(start, high, need, self, room) || find(0, high, need, self, room) ||
+            (close_empty_spans(self) && find(0, high, need, self, room));
     if (!found) {
         atomic_store_explicit(&may_grow, high / 16, memory_order_relaxed);
-        found = find(0, high + count, count, self, room) || find(0, spans.limit, count, self, room);
+        found = find(0, high + count, need, self, room) || find(0, spans.limit, need, self, room);
     }
     if (found)
         atomic_store_explicit(&next_fit, room->first + count, memory_order_relaxed);
@@ -128,10 +146,11 @@ static bool find_room(uint64_t count, slot_id self, stretch *room)
 }
 
 /* They stay CLAIMED by `self`, and committed. */
-static mproc_err take(uint64_t count, slot_id self, uint64_t *first)
+static mproc_err take(span_need need, slot_id self, uint64_t *first)
 {
+    const uint64_t count = need.count;
     stretch room;
-    if (count > spans.limit || count > RUN_MAX || !find_room(count, self, &room))
+    if (count > spans.limit || count > RUN_MAX || !find_room(need, self, &room))
         return MPROC_ENOMEM;
     *first = room.first;
     assert(!room.kept || arena_is_committed(span_at(*first), count * ARENA_SPAN));
@@ -153,9 +172,10 @@ static mproc_err commit(uint64_t first, uint64_t count, uint64_t state, slot_id 
 
 /* ---- runs ---- */
 
-mproc_err span_make_run(uint64_t count, slot_id self, uint64_t *first)
+mproc_err span_make_run(span_need need, slot_id self, uint64_t *first)
 {
-    mproc_err err = take(count, self, first);
+    const uint64_t count = need.count;
+    mproc_err err = take(need, self, first);
     return err ? err : commit(*first, count, span_state(SPAN_RUN, count, self), self);
 }
 
@@ -181,9 +201,9 @@ bool span_free_run(uint64_t first, uint64_t state, slot_id self)
 
 /* ---- spans of small blocks ---- */
 
-mproc_err span_open(uint64_t class, slot_id self, uint64_t *index, uint64_t *state)
+mproc_err span_open(uint64_t class, bool numbered, slot_id self, uint64_t *index, uint64_t *state)
 {
-    mproc_err err = take(1, self, index);
+    mproc_err err = take((span_need){1, numbered}, self, index);
     if (err)
         return err;
     if (!arena_use_entry(ARENA_BLOCKS, (uint32_t)*index)) {

@@ -58,6 +58,12 @@ _Static_assert(SLOT_COUNT <= 1 << OWNER_INDEX_BITS, "an owner fits");
 
 typedef _Atomic uint64_t span_word;
 
+/* The last number that a block at the beginning of a span, or within it, was given: each one is given
+ * once. A line of the cache for each, for processes allocate in spans of their own. */
+typedef struct span_numbers {
+    _Alignas(64) span_word last;
+} span_numbers;
+
 /* Where they are in this process's view. */
 extern struct span_view {
     arena_ref begin;
@@ -66,6 +72,9 @@ extern struct span_view {
     span_word *blocks; /* SPAN_BLOCKS for each */
     span_word *high;   /* beyond that one none has ever been in use */
     span_word *epochs; /* the last one used */
+    span_numbers *numbers;
+    uint64_t numbers_each; /* that a span can give */
+    unsigned place_bits;   /* of a block's place, in units of HEAP_ALIGNMENT */
 } spans;
 
 void span_begin_at(arena_ref first);
@@ -162,12 +171,32 @@ static inline bool swap(span_word *word, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong(word, &from, to);
 }
 
-/* A run of `count` spans. MPROC_ENOMEM. */
-mproc_err span_make_run(uint64_t count, slot_id self, uint64_t *first);
+/* It has given all of its numbers. */
+static inline bool span_is_used_up(uint64_t index)
+{
+    return atomic_load_explicit(&spans.numbers[index].last, memory_order_relaxed) >=
+           spans.numbers_each;
+}
+
+/* The next number. False: it is used up. */
+static inline bool span_give_number(uint64_t index, uint64_t *number)
+{
+    *number = atomic_fetch_add(&spans.numbers[index].last, 1) + 1;
+    return *number <= spans.numbers_each;
+}
+
+/* How many spans, and whether the first one must have numbers to give. */
+typedef struct span_need {
+    uint64_t count;
+    bool numbered;
+} span_need;
+
+/* A run. MPROC_ENOMEM. */
+mproc_err span_make_run(span_need need, slot_id self, uint64_t *first);
 /* False: `state` is no longer what is there. */
 bool span_free_run(uint64_t first, uint64_t state, slot_id self);
 /* *state: of the new one. MPROC_ENOMEM. */
-mproc_err span_open(uint64_t class, slot_id self, uint64_t *index, uint64_t *state);
+mproc_err span_open(uint64_t class, bool numbered, slot_id self, uint64_t *index, uint64_t *state);
 /* Puts a word back that a dead closer has changed, or frees the block. */
 void span_release(uint64_t index, uint64_t state, uint64_t block, uint64_t word);
 /* Nothing is closed by this process any more: it ends. */

@@ -113,7 +113,7 @@ static void a_million_forged_handles_are_stale(void **state)
     }
     for (int i = 0; i < 1000000; i++) {
         mproc_memory forged = {next_random(&seed)};
-        if (i % 3 == 0) /* the right place, another stamp */
+        if (i % 3 == 0) /* the right place, another number */
             forged.id =
                 (forged.id & ~(((uint64_t)1 << 36) - 1)) | (real.id & (((uint64_t)1 << 36) - 1));
         if (forged.id == real.id || forged.id == large.id)

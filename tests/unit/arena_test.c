@@ -13,6 +13,7 @@
 #include "family/heap.h"
 #include "family/object.h"
 #include "family/park.h"
+#include "family/span.h"
 #include "family/waiters.h"
 #include "family_support.h"
 
@@ -54,14 +55,15 @@ static void tables_grow_to_their_size_and_no_further(void **state)
                                           [ARENA_PLACES] = PARK_PLACES,
                                           [ARENA_SIGNALS] = PARK_PLACES,
                                           [ARENA_STATES] = (uint32_t)(arena_extent() / ARENA_SPAN),
+                                          [ARENA_NUMBERS] = (uint32_t)(arena_extent() / ARENA_SPAN),
                                           [ARENA_OBJECTS] = object_capacity(arena_extent()),
                                           [ARENA_WAITERS] = WAITERS_MOST,
                                           [ARENA_BLOCKS] = (uint32_t)(arena_extent() / ARENA_SPAN)};
     const size_t entries[ARENA_TABLES] = {
-        [ARENA_SLOTS] = sizeof(slot),        [ARENA_PLACES] = sizeof(park_place),
-        [ARENA_SIGNALS] = sizeof(os_signal), [ARENA_STATES] = sizeof(uint64_t),
-        [ARENA_OBJECTS] = sizeof(object),    [ARENA_WAITERS] = sizeof(waiter),
-        [ARENA_BLOCKS] = HEAP_BLOCK_WORDS};
+        [ARENA_SLOTS] = sizeof(slot),           [ARENA_PLACES] = sizeof(park_place),
+        [ARENA_SIGNALS] = sizeof(os_signal),    [ARENA_STATES] = sizeof(uint64_t),
+        [ARENA_NUMBERS] = sizeof(span_numbers), [ARENA_OBJECTS] = sizeof(object),
+        [ARENA_WAITERS] = sizeof(waiter),       [ARENA_BLOCKS] = HEAP_BLOCK_WORDS};
     for (arena_table table = 0; table < ARENA_TABLES; table++) {
         uint32_t used = 0;
         unsigned char *first = arena_use_table(table, 1, &used);

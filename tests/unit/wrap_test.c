@@ -10,9 +10,12 @@
 
 #include <mproc/condition.h>
 #include <mproc/lock.h>
+#include <mproc/memory.h>
 
 #include "family/family.h"
+#include "family/heap.h"
 #include "family/object.h"
+#include "family/span.h"
 #include "family/waiters.h"
 
 /* ---- the generations of cells ---- */
@@ -216,6 +219,90 @@ static void sixteen_million_waits_in_one_place_all_differ(void **state)
     leave(&again);
 }
 
+/* ---- the numbers of blocks ---- */
+
+static uint64_t span_of(mproc_memory memory)
+{
+    uint64_t tag;
+    return (heap_ref_of(memory.id, &tag) - spans.begin) / ARENA_SPAN;
+}
+
+static mproc_memory alloc_and_free(size_t size)
+{
+    mproc_memory memory;
+    assert_int_equal(mproc_memory_alloc(&memory, size), MPROC_OK);
+    assert_non_null(mproc_memory_data(memory));
+    assert_int_equal(mproc_memory_free(memory), MPROC_OK);
+    return memory;
+}
+
+/* A thread takes the block that it has freed last. */
+static void check_a_used_up_span(size_t size)
+{
+    const mproc_memory stale = alloc_and_free(size);
+    const uint64_t span = span_of(stale);
+    mproc_memory last = {0};
+    atomic_store(&spans.numbers[span].last, spans.numbers_each - 2);
+    for (int i = 0; i < 10; i++) {
+        mproc_memory memory;
+        assert_int_equal(mproc_memory_alloc(&memory, size), MPROC_OK);
+        assert_int_equal(span_of(memory) == span, i < 2);
+        assert_true(memory.id != stale.id && memory.id != last.id);
+        assert_null(mproc_memory_data(stale));
+        assert_null(mproc_memory_data(last));
+        assert_int_equal(mproc_memory_free(last), MPROC_ESTALE);
+        assert_int_equal(mproc_memory_free(memory), MPROC_OK);
+        last = memory;
+    }
+}
+
+static void a_used_up_span_makes_no_stale_handle_valid(void **state)
+{
+    (void)state;
+    check_a_used_up_span(64);
+    check_a_used_up_span(5000);
+    check_a_used_up_span(ARENA_SPAN);
+    check_a_used_up_span(10 * ARENA_SPAN);
+}
+
+/* It serves as before whatever needs no number. */
+static void a_used_up_span_is_used_for_other_blocks(void **state)
+{
+    (void)state;
+    arena_ref ref, other;
+    assert_int_equal(heap_alloc(64, family.self, &ref), MPROC_OK);
+    const uint64_t span = (ref - spans.begin) / ARENA_SPAN;
+    atomic_store(&spans.numbers[span].last, spans.numbers_each);
+    heap_free(ref, family.self);
+    assert_true(span_of(alloc_and_free(64)) != span);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(heap_alloc(64, family.self, &other), MPROC_OK);
+        heap_free(other, family.self);
+    }
+    atomic_store(&spans.numbers[span].last, 0);
+}
+
+static void when_all_numbers_are_given_there_is_no_memory(void **state)
+{
+    (void)state;
+    arena_ref ref;
+    mproc_memory memory;
+    assert_non_null(arena_use_table(ARENA_NUMBERS, (uint32_t)spans.limit, NULL));
+    for (uint64_t i = 0; i < spans.limit; i++)
+        atomic_store(&spans.numbers[i].last, spans.numbers_each);
+    const mproc_err small = mproc_memory_alloc(&memory, 64);
+    const mproc_err large = mproc_memory_alloc(&memory, 3 * ARENA_SPAN);
+    const mproc_err other = heap_alloc(64, family.self, &ref);
+    for (uint64_t i = 0; i < spans.limit; i++)
+        atomic_store(&spans.numbers[i].last, 0);
+    assert_int_equal(small, MPROC_ENOMEM);
+    assert_int_equal(large, MPROC_ENOMEM);
+    assert_int_equal(other, MPROC_OK);
+    heap_free(ref, family.self);
+    alloc_and_free(64);
+    alloc_and_free(3 * ARENA_SPAN);
+}
+
 static int found(void **state)
 {
     (void)state;
@@ -232,6 +319,9 @@ int main(void)
         cmocka_unit_test(a_slot_is_in_charge_of_its_very_claimer),
         cmocka_unit_test(a_used_up_place_is_left_alone),
         cmocka_unit_test(sixteen_million_waits_in_one_place_all_differ),
+        cmocka_unit_test(a_used_up_span_makes_no_stale_handle_valid),
+        cmocka_unit_test(a_used_up_span_is_used_for_other_blocks),
+        cmocka_unit_test(when_all_numbers_are_given_there_is_no_memory),
     };
     return cmocka_run_group_tests(tests, found, NULL);
 }
