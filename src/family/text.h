@@ -39,9 +39,9 @@ static inline void text_cut(char *text, size_t length)
     text[text_whole(text, length)] = '\0';
 }
 
-static inline void text_append_number(char *to, size_t size, unsigned number)
+static inline void text_append_number(char *to, size_t size, uint64_t number)
 {
-    char digits[12];
+    char digits[24];
     size_t at = sizeof digits - 1;
     digits[at] = '\0';
     do

@@ -506,7 +506,7 @@ static void await_zero(const size_t *count, int64_t deadline)
 /* ---- the end: there may be no memory left for a list, and signals do not end its waits ---- */
 
 /* The one with the least number above `after`; retained. */
-static mproc_process *next_child(unsigned after)
+static mproc_process *next_child(uint64_t after)
 {
     mproc_process *next = NULL;
     os_mutex_lock(&lock);
@@ -524,7 +524,7 @@ static void each_child(bool daemon, void (*visit)(mproc_process *child, int64_t 
                        int64_t deadline)
 {
     mproc_process *child;
-    for (unsigned after = 0; (child = next_child(after));) {
+    for (uint64_t after = 0; (child = next_child(after));) {
         after = child->number;
         if (child->daemon == daemon)
             visit(child, deadline);

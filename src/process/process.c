@@ -19,7 +19,7 @@
 #include "room.h"
 
 static process_identity own_identity;            /* "" in the first process */
-MPROC_HOT static _Atomic unsigned started_count; /* numbers the children of this process */
+MPROC_HOT static _Atomic uint64_t started_count; /* numbers the children of this process */
 
 static mproc_process self_object, parent_object;
 

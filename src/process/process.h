@@ -33,7 +33,7 @@ struct mproc_process {
     const uint64_t *given; /* ids of what it is to hold; behind the args */
     size_t given_count;
     const char *name;           /* behind those, or for ever */
-    unsigned number;            /* the how manieth child of its parent */
+    uint64_t number;            /* the how manieth child of its parent */
     const process_hooks *hooks; /* or NULL */
     void *hooks_context;
 
