@@ -17,6 +17,7 @@ set(tools_native
     "ninja|ninja-build" "gcc|gcc" "g++|g++" "/usr/include/string.h|libc6-dev")
 set(tools_tests
     "/usr/include/cmocka.h|libcmocka-dev" "pkg-config|pkg-config")
+set(tools_models "spin|spin")
 set(tools_bench
     "/usr/include/boost/interprocess/ipc/message_queue.hpp|libboost-dev" "python3|python3")
 set(tools_musl
