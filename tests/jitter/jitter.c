@@ -12,6 +12,7 @@
 #include <semaphore.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -157,13 +158,14 @@ long syscall(long number, ...)
         arguments[i] = va_arg(list, long);
     va_end(list);
     const int what = number == SYS_futex ? (int)arguments[1] & FUTEX_CMD_MASK : -1;
-    if (number == SYS_clone || what == FUTEX_WAKE || what == FUTEX_WAKE_BITSET)
+    if (number == SYS_clone)
         be_slow();
     if (number != SYS_clone)
         pause_sometimes();
     const long result = real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
                                      arguments[4], arguments[5]);
-    if (what == FUTEX_WAIT || what == FUTEX_WAIT_BITSET)
+    const bool wakes = what == FUTEX_WAKE || what == FUTEX_WAKE_BITSET;
+    if (what == FUTEX_WAIT || what == FUTEX_WAIT_BITSET || (wakes && result > 0))
         be_slow();
     if (number != SYS_clone)
         pause_sometimes();
