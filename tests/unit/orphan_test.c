@@ -9,11 +9,13 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/park.h"
 
-#define PATIENCE INT64_C(20000000000) /* a generous bound; nothing here takes as long */
+#define PATIENCE                                                                                   \
+    (INT64_C(1000000) * pace_limit(20000)) /* a generous bound; nothing here takes as long */
 
 /* What the processes of a test tell one another, in the arena. */
 typedef struct board {

@@ -6,13 +6,14 @@
 
 #include <cmocka.h>
 
+#include "../pace/pace.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/park.h"
 #include "family_support.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define PATIENCE (60000 * MILLISECOND)
+#define PATIENCE (pace_limit(60000) * MILLISECOND)
 
 enum { THREADS = 8 };
 

@@ -9,10 +9,12 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "data/ends.h"
 #include "family/family.h"
 
-enum { LONG = 40000, BEAT = 20000000 /* nanoseconds */ };
+enum { BEAT = 20000000 /* nanoseconds */ };
+#define LONG pace_limit(40000) /* milliseconds */
 
 static mproc_queue queue;
 
