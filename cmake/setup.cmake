@@ -133,11 +133,18 @@ function(seconds_since begin result)
     set(${result} "${whole}.${rest}" PARENT_SCOPE)
 endfunction()
 
-# The first column is aligned to the left, the others to the right.
+# The first column is aligned to the left, the others to the right. row_width: of the first one, if 30
+# is too little.
 function(print_row first)
     set(width 30)
+    if(row_width)
+        set(width ${row_width})
+    endif()
     string(LENGTH "${first}" length)
-    math(EXPR gap "${width} - ${length}")
+    set(gap 1)
+    if(length LESS width)
+        math(EXPR gap "${width} - ${length}")
+    endif()
     string(REPEAT " " ${gap} space)
     set(line "  ${first}${space}")
     foreach(cell IN LISTS ARGN)

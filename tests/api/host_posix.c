@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#if defined(__linux__)
+#if __has_include(<sys/prctl.h>)
 #include <sys/prctl.h>
 #endif
 #include <time.h>

@@ -343,17 +343,24 @@ static void what_has_ended_cannot_be_canceled(void **state)
     end_pool(pool);
 }
 
-/* At any moment of a task's life. */
+/* At any moment of a task's life: the first ones before it can begin, for both workers are held up. */
 static void each_task_is_either_done_or_canceled(void **state)
 {
     (void)state;
-    enum { COUNT = 2000, LAG = 3 };
+    enum { COUNT = 2000, LAG = 3, WITHOUT_WORKERS = 20 };
     const mproc_task_options patient = {.grace_ms = MPROC_FOREVER};
     int canceled = 0;
     mproc_result *results[COUNT];
     mproc_err cancels[COUNT];
     mproc_pool *pool = new_pool(2);
+    door before = new_door();
+    mproc_result *held[2];
+    for (int i = 0; i < 2; i++)
+        held[i] = submit(pool, pass_door, &before, sizeof before, NULL);
+    await_arrivals(before, 2);
     for (int i = 0; i < COUNT + LAG; i++) {
+        if (i == WITHOUT_WORKERS)
+            open_door(before);
         if (i < COUNT)
             results[i] = submit(pool, add_one, &i, sizeof i, &patient);
         if (i >= LAG)
@@ -368,9 +375,12 @@ static void each_task_is_either_done_or_canceled(void **state)
             canceled++;
         }
     }
-    assert_true(canceled > 0);
+    assert_true(canceled >= WITHOUT_WORKERS - LAG);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(outcome_of(held[i]), MPROC_OK);
     check_pool_works(pool, 20);
     end_pool(pool);
+    drop_door(before);
 }
 
 int main(int argc, char **argv)
