@@ -10,7 +10,7 @@
 
 #include <mproc/mproc.h>
 
-#if defined(__linux__)
+#if __has_include(<sys/syscall.h>)
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,7 +68,7 @@ static void let_finish(os_handle thread)
 
 /* ---- a thread that sleeps: where the system tells ---- */
 
-#if defined(__linux__)
+#if defined(SYS_futex)
 
 static int sleeper_id(void)
 {
