@@ -3,15 +3,16 @@
 #include <string.h>
 
 #include "../family/robust.h"
+#include "../family/rounds.h"
 #include "../killpoint.h"
 
 /* Two halves of the block and a count of the texts so far: the last bit says in which half the
  * present one stands. The count is a word with the generation, and its CAS the commit store of a
  * set; the cell's lock is held meanwhile.
  *
- * A getter takes no lock: it copies, and knows by the same count that nobody has begun to write
- * into that half meanwhile. */
-enum { CAPACITY, TEXTS }; /* fields */
+ * A getter takes no lock: it copies, and knows by the same count, which another field makes wide
+ * (rounds.h), that nobody has begun to write into that half meanwhile. */
+enum { CAPACITY, TEXTS, TEXTS_ROUNDS }; /* fields */
 
 typedef struct half {
     _Atomic uint64_t length;
@@ -26,6 +27,11 @@ typedef struct shared_text {
 } shared_text;
 
 enum { WORD = sizeof(uint64_t), LINE = 64, TRIES = 16 };
+
+static rounds texts_of(object *cell)
+{
+    return (rounds){&cell->field[TEXTS], &cell->field[TEXTS_ROUNDS], 0, OBJECT_WORD_BITS};
+}
 
 static size_t half_size(size_t capacity)
 {
@@ -84,6 +90,7 @@ mproc_err mproc_string_create(mproc_string *string, size_t capacity, const char 
         write_half(arena_at(atomic_load(&draft.cell->block)), initial, length);
     atomic_store(&draft.cell->field[CAPACITY], capacity);
     atomic_store(&draft.cell->field[TEXTS], object_word(draft.id, 0));
+    atomic_store(&draft.cell->field[TEXTS_ROUNDS], object_word(draft.id, 0));
     killpoint();
     object_commit(&draft, 0, &string->id);
     return MPROC_OK;
@@ -138,7 +145,9 @@ static void replace(const shared_text *it, const char *text, size_t length)
 {
     uint64_t texts = atomic_load(&it->cell->field[TEXTS]);
     uint64_t next = object_word(it->id, (texts + 1) & OBJECT_WORD_MASK);
+    const rounds all = texts_of(it->cell);
     write_half(half_of(it, next), text, length);
+    rounds_keep(&all, it->id);
     atomic_compare_exchange_strong(&it->cell->field[TEXTS], &texts, next);
     killpoint();
 }
@@ -169,16 +178,19 @@ typedef struct copy {
     bool fits;
 } copy;
 
-static bool is_still(const shared_text *it, uint64_t texts)
+static bool is_still(const shared_text *it, uint64_t texts, uint64_t count)
 {
-    return atomic_load_explicit(&it->cell->field[TEXTS], memory_order_acquire) == texts &&
-           is_alive(it);
+    uint64_t now;
+    const rounds all = texts_of(it->cell);
+    return rounds_look(&all, &now) == count && now == texts && is_alive(it);
 }
 
 /* False: it has been replaced meanwhile. */
 static bool try_copy(const shared_text *it, copy *made)
 {
-    uint64_t texts = atomic_load(&it->cell->field[TEXTS]);
+    uint64_t texts;
+    const rounds all = texts_of(it->cell);
+    const uint64_t count = rounds_look(&all, &texts);
     half *from = half_of(it, texts);
     uint64_t length = atomic_load_explicit(&from->length, memory_order_acquire);
     made->length = (size_t)length;
@@ -187,7 +199,7 @@ static bool try_copy(const shared_text *it, copy *made)
         return false; /* it lives no more, and these bytes are others' */
     if (made->fits)
         read_half(from, made->buffer, made->length);
-    return is_still(it, texts);
+    return is_still(it, texts, count);
 }
 
 static mproc_err take_copy(const shared_text *it, copy *made)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../family/heap.h"
+#include "../family/rounds.h"
 #include "../family/spin.h"
 #include "../killpoint.h"
 #include "members.h"
@@ -20,8 +21,8 @@
  * waits. Once it is another, all have come, unless that was a reset: `extra` counts those, before
  * they happen, and `resets` has a bit for each of the last phases, the newest lowest, that says
  * which were. So only one that comes late by more phases than that, with a reset among them, cannot
- * know, and says broken. (While it is stopped, more threads than parties may pass on without it; if
- * by exactly 8192 phases, it waits for the next.)
+ * know, and says broken. While it is stopped, more threads than parties may pass on without it, and
+ * the phase come round: a field makes it wide (rounds.h).
  *
  * All are woken at once, so a waiter that dies takes nothing with it. One that dies between
  * its CAS and the wake-up has touched the object before.
@@ -48,7 +49,7 @@ typedef struct barrier_block {
     _Atomic uint64_t args[];
 } barrier_block;
 
-enum { FIELD_TIMEOUT, FIELD_ACTS }; /* of the object's own */
+enum { FIELD_TIMEOUT, FIELD_ACTS, FIELD_HALVES }; /* of the object's own */
 
 static const int64_t first_beat = 100000000;
 
@@ -67,6 +68,11 @@ static uint64_t count_of(uint64_t word)
 static uint64_t with_state(uint64_t word, barrier_state state)
 {
     return (word & ~(UINT64_C(3) << STATE_SHIFT)) | (uint64_t)state << STATE_SHIFT;
+}
+
+static rounds phases_of(object *cell)
+{
+    return (rounds){&cell->word, &cell->field[FIELD_HALVES], PHASE_SHIFT, PHASE_BITS};
 }
 
 /* Nobody in it, FILLING. */
@@ -159,6 +165,7 @@ static mproc_err furnish(object_draft *draft, const mproc_barrier_options *optio
     const int timeout_ms = options->timeout_ms ? options->timeout_ms : MPROC_FOREVER;
     atomic_store(&draft->cell->field[FIELD_TIMEOUT], (uint64_t)(int64_t)timeout_ms);
     atomic_store(&draft->cell->field[FIELD_ACTS], options->action != NULL);
+    atomic_store(&draft->cell->field[FIELD_HALVES], object_word(draft->id, 0));
     return MPROC_OK;
 }
 
@@ -194,8 +201,9 @@ typedef struct visit {
     barrier_block *block;
     uint64_t id;
     int64_t deadline, beat;
-    uint64_t arrived; /* the word before it was counted, and `extra` before that */
-    uint64_t resets;
+    rounds phases;
+    uint64_t arrived; /* the word before it was counted, the phase, and `extra` before that */
+    uint64_t phase, resets;
     spin looking;
     bool slept;
 } visit;
@@ -203,12 +211,10 @@ typedef struct visit {
 /* What has become of it. MPROC_ETIMEDOUT: it still waits. */
 static mproc_err judge(const visit *v, uint64_t word)
 {
-    const uint64_t phases = (1 << PHASE_BITS) - 1;
-    uint64_t behind =
-        (FIELD(word, PHASE_SHIFT, PHASE_BITS) - FIELD(v->arrived, PHASE_SHIFT, PHASE_BITS)) &
-        phases;
-    if (!object_matches(word, v->id))
+    const uint64_t halves = atomic_load(v->phases.halves);
+    if (!object_matches(word, v->id) || !object_matches(halves, v->id))
         return MPROC_ESTALE;
+    const uint64_t behind = rounds_wide(&v->phases, word, halves) - v->phase;
     if (!behind)
         return state_of(word) == BROKEN ? MPROC_EBROKEN : MPROC_ETIMEDOUT;
     if (atomic_load(&v->cell->extra) == v->resets)
@@ -321,9 +327,22 @@ static mproc_err act(visit *v)
         mproc_err err = judge(v, word);
         if (err != MPROC_ETIMEDOUT)
             return err;
+        rounds_keep(&v->phases, v->id);
         if (release(v->cell, &word, done ? broken(word) : next_phase(word, false)))
             return done;
     }
+}
+
+/* Counted in which phase? If it was stopped for a whole round since it looked, it cannot know: then
+ * nobody waits for it. */
+static mproc_err be_sure(visit *v)
+{
+    uint64_t word;
+    const uint64_t now = rounds_look(&v->phases, &word);
+    if (!object_matches(word, v->id) || now - v->phase < UINT64_C(1) << PHASE_BITS)
+        return MPROC_OK;
+    v->phase = now - ((now - v->phase) & ((UINT64_C(1) << PHASE_BITS) - 1));
+    return give_up(v, MPROC_EBROKEN);
 }
 
 /* It is counted. MPROC_OK: as number count_of(v->arrived). */
@@ -333,7 +352,9 @@ static mproc_err arrive(visit *v, bool acts, bool *last)
     for (;;) {
         member me = member_look(&v->block->members, family.self);
         v->resets = atomic_load(&v->cell->extra);
-        uint64_t word = v->arrived = atomic_load(&v->cell->word);
+        uint64_t word;
+        v->phase = rounds_look(&v->phases, &word);
+        v->arrived = word;
         if (!object_matches(word, v->id))
             return MPROC_ESTALE;
         if (state_of(word) == BROKEN)
@@ -346,11 +367,12 @@ static mproc_err arrive(visit *v, bool acts, bool *last)
         }
         if (!member_join(&me, word))
             continue;
+        rounds_keep(&v->phases, v->id);
         *last = count_of(word) + 1 == parties;
         if (!*last ? swap(v->cell, &word, word + ONE)
             : acts ? swap(v->cell, &word, with_state(word + ONE, ACTING))
                    : release(v->cell, &word, next_phase(word, false)))
-            return MPROC_OK;
+            return *last ? MPROC_OK : be_sure(v);
     }
 }
 
@@ -375,6 +397,7 @@ mproc_err mproc_barrier_wait(mproc_barrier barrier, int timeout_ms, unsigned *in
         return err;
     if (timeout_ms == MPROC_FOREVER)
         timeout_ms = (int)(int64_t)atomic_load(&v.cell->field[FIELD_TIMEOUT]);
+    v.phases = phases_of(v.cell);
     v.block = block_of(v.cell, object_word(barrier.id, 0));
     if (!v.block)
         return MPROC_ESTALE;
@@ -421,10 +444,12 @@ mproc_err mproc_barrier_reset(mproc_barrier barrier)
     if (err)
         return err;
     barrier_block *block = block_of(cell, object_word(barrier.id, 0));
+    const rounds phases = phases_of(cell);
     uint64_t word = atomic_load(&cell->word);
     do {
         if (!block || !object_matches(word, barrier.id))
             return MPROC_ESTALE;
+        rounds_keep(&phases, barrier.id);
         announce_reset(cell, barrier.id);
     } while (!release(cell, &word, next_phase(word, true)));
     members_tidy(&block->members, cell);

@@ -1,18 +1,24 @@
 #include <mproc/event.h>
 
-#include "../family/object.h"
+#include "../family/rounds.h"
 #include "../family/spin.h"
 #include "../killpoint.h"
 #include "sweep.h"
 
 /* word: generation | SET | WAITERS | how often it has been set.
  *
- * A waiter is released when SET stands or the number differs from the one it began with. All are
- * woken at once, so one that dies takes nothing with it; a setter that dies before it wakes has
- * touched the object, and its sweep does it. */
+ * A waiter is released when SET stands or the number, which `extra` makes wide (rounds.h), differs
+ * from the one it began with. All are woken at once, so one that dies takes nothing with it; a setter
+ * that dies before it wakes has touched the object, and its sweep does it. */
 #define SET (UINT64_C(1) << 39)
-#define WAITERS (UINT64_C(1) << 38)
+enum { TIMES_BITS = 38 };
+#define WAITERS (UINT64_C(1) << TIMES_BITS)
 #define TIMES (WAITERS - 1)
+
+static rounds times_of(object *cell)
+{
+    return (rounds){&cell->word, &cell->extra, 0, TIMES_BITS};
+}
 
 static bool swap(object *cell, uint64_t *from, uint64_t to)
 {
@@ -41,12 +47,14 @@ mproc_err mproc_event_set(mproc_event event)
     mproc_err err = object_check(event.id, OBJECT_EVENT, &cell);
     if (err)
         return err;
+    const rounds times = times_of(cell);
     uint64_t word = atomic_load(&cell->word);
     do {
         if (!object_matches(word, event.id))
             return MPROC_ESTALE;
         if (word & SET)
             return MPROC_OK;
+        rounds_keep(&times, event.id);
         if (word & WAITERS)
             object_touch(cell);
     } while (!swap(cell, &word, set_once_more(word)));
@@ -86,14 +94,16 @@ static mproc_err sleep_on(object *cell, uint32_t seq, uint64_t word, int64_t dea
 
 static mproc_err await_set(object *cell, mproc_event event, int64_t deadline)
 {
-    const uint64_t began = atomic_load(&cell->word);
+    uint64_t word;
+    const rounds times = times_of(cell);
+    const uint64_t began = rounds_look(&times, &word);
     spin looking = spin_begin();
     for (bool slept = false;;) {
         uint32_t seq = atomic_load(&cell->seq);
-        uint64_t word = atomic_load(&cell->word);
+        const uint64_t now = rounds_look(&times, &word);
         if (!object_matches(word, event.id))
             return MPROC_ESTALE;
-        if (word & SET || (word ^ began) & TIMES) {
+        if (word & SET || now != began) {
             spin_end(&looking, !slept);
             return MPROC_OK;
         }

@@ -9,6 +9,7 @@
 #include <mproc/condition.h>
 #include <mproc/process.h>
 #include <mproc/rlock.h>
+#include <mproc/value.h>
 
 #include "family/threads.h"
 
@@ -48,6 +49,26 @@ static void destroy_it_held(void *lock)
     (void)lock;
     if (!mproc_rlock_create(&mine) && !mproc_rlock_acquire(mine, 0))
         mproc_rlock_destroy(mine);
+}
+
+/* A value's own lock; with an `other`, somebody else destroys it meanwhile. */
+static void destroy_the_value(void *value)
+{
+    mproc_value_destroy(*(mproc_value *)value);
+}
+
+static void use_a_value(void *other)
+{
+    mproc_value value;
+    os_handle thread;
+    if (mproc_value_create(&value, 8, NULL, NULL) || mproc_value_acquire(value, 0, NULL))
+        return;
+    if (!other) {
+        mproc_value_destroy(value);
+    } else if (!os_thread_start(&thread, destroy_the_value, &value)) {
+        os_thread_join(thread);
+        mproc_value_release(value);
+    }
 }
 
 static void wait_in_vain(void *data)
@@ -100,8 +121,11 @@ static void a_thread_that_destroys_what_it_holds_gives_its_number_back(void **st
 {
     (void)state;
     assert_int_equal(mproc_rlock_acquire(locks.one, 0), MPROC_OK);
-    for (int i = 0; i < 3 * FEW; i++)
+    for (int i = 0; i < 3 * FEW; i++) {
         run(destroy_it_held, NULL);
+        run(use_a_value, NULL);
+        run(use_a_value, &locks);
+    }
     assert_all_works();
     assert_int_equal(mproc_rlock_release(locks.one), MPROC_OK);
 }

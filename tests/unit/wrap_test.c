@@ -8,13 +8,16 @@
 
 #include <cmocka.h>
 
+#include <mproc/barrier.h>
 #include <mproc/condition.h>
+#include <mproc/event.h>
 #include <mproc/lock.h>
 #include <mproc/memory.h>
 
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/object.h"
+#include "family/rounds.h"
 #include "family/span.h"
 #include "family/waiters.h"
 
@@ -56,7 +59,7 @@ static void a_used_up_cell_makes_no_stale_handle_valid(void **state)
     object *cell = cell_of(stale);
     unsigned lives = 0;
     age(cell, LAST_NUMBER - 2);
-    for (uint32_t i = 0, rounds = 5 * objects.used; i < rounds; i++) {
+    for (uint32_t i = 0, most = 5 * objects.used; i < most; i++) {
         mproc_lock lock = make();
         assert_int_not_equal(lock.id, stale.id);
         if (cell_of(lock) == cell) {
@@ -303,6 +306,137 @@ static void when_all_numbers_are_given_there_is_no_memory(void **state)
     alloc_and_free(3 * ARENA_SPAN);
 }
 
+/* ---- numbers that come round and are made wide ---- */
+
+enum { BITS = 13, SHIFT = 25 }; /* as a barrier's phases */
+
+static uint64_t begin_at(uint64_t number, object *cell, uint64_t id)
+{
+    const uint64_t halves = number >> (BITS - 1);
+    atomic_store(&cell->word, object_word(id, (number & ((1 << BITS) - 1)) << SHIFT));
+    atomic_store(&cell->extra, object_word(id, halves));
+    return number;
+}
+
+/* Whether the count is up to date, or one behind. */
+static void a_number_is_read_as_it_was_counted(void **state)
+{
+    (void)state;
+    static object cell;
+    const uint64_t id = UINT64_C(0x51) << 32, most = UINT64_C(40) << BITS;
+    const rounds all = {&cell.word, &cell.extra, SHIFT, BITS};
+    uint64_t word;
+    for (int keeps_at_the_end = 0; keeps_at_the_end < 2; keeps_at_the_end++) {
+        begin_at(0, &cell, id);
+        for (uint64_t i = 0; i < most; i++) {
+            assert_true(rounds_look(&all, &word) == i);
+            const uint64_t last = (1 << (BITS - 1)) - 1;
+            if (!keeps_at_the_end || (i & last) == last)
+                rounds_keep(&all, id);
+            assert_true(rounds_look(&all, &word) == i);
+            const uint64_t next = (i + 1) & ((1 << BITS) - 1);
+            atomic_store(&cell.word, object_word(id, next << SHIFT));
+        }
+    }
+    begin_at(1 << (BITS - 1), &cell, id);
+    atomic_store(&cell.extra, object_word(id, 0)); /* one behind */
+    rounds_keep(&all, id + (UINT64_C(1) << 32));   /* another object's */
+    assert_true(atomic_load(&cell.extra) == object_word(id, 0));
+    rounds_keep(&all, id);
+    assert_true(atomic_load(&cell.extra) == object_word(id, 1));
+}
+
+typedef struct waiting_thread {
+    os_handle thread;
+    mproc_barrier barrier;
+    mproc_event event;
+    _Atomic mproc_err err;
+} waiting_thread;
+
+enum { LONG = 10000 }; /* milliseconds: it is woken before */
+
+static void wait_at_barrier(void *data)
+{
+    waiting_thread *t = data;
+    atomic_store(&t->err, mproc_barrier_wait(t->barrier, LONG, NULL));
+}
+
+static void wait_for_event(void *data)
+{
+    waiting_thread *t = data;
+    atomic_store(&t->err, mproc_event_wait(t->event, LONG));
+}
+
+static void await_flag(object *cell, uint64_t flag)
+{
+    while (!(atomic_load(&cell->word) & flag))
+        os_yield();
+}
+
+/* While it is stopped all others pass on without it, until the phase is the same. */
+static void who_is_stopped_for_a_round_of_phases_has_passed(void **state)
+{
+    (void)state;
+    const uint64_t sleepers = 1 << 20, one = 1 << 4;
+    waiting_thread t = {.err = MPROC_EBROKEN};
+    assert_int_equal(mproc_barrier_create(&t.barrier, 2, NULL), MPROC_OK);
+    object *cell = object_find(t.barrier.id);
+    assert_int_equal(os_thread_start(&t.thread, wait_at_barrier, &t), MPROC_OK);
+    await_flag(cell, sleepers);
+    atomic_fetch_add(&cell->field[2], 2);
+    atomic_fetch_sub(&cell->word, sleepers | one);
+    object_wake(cell, UINT32_MAX);
+    os_thread_join(t.thread);
+    assert_int_equal(t.err, MPROC_OK);
+    assert_int_equal(mproc_barrier_destroy(t.barrier), MPROC_OK);
+}
+
+static void who_is_stopped_for_a_round_of_sets_has_been_released(void **state)
+{
+    (void)state;
+    const uint64_t waiters = UINT64_C(1) << 38;
+    waiting_thread t = {.err = MPROC_EBROKEN};
+    assert_int_equal(mproc_event_create(&t.event), MPROC_OK);
+    object *cell = object_find(t.event.id);
+    assert_int_equal(os_thread_start(&t.thread, wait_for_event, &t), MPROC_OK);
+    await_flag(cell, waiters);
+    atomic_fetch_add(&cell->extra, 2);
+    atomic_fetch_sub(&cell->word, waiters);
+    object_wake(cell, UINT32_MAX);
+    os_thread_join(t.thread);
+    assert_int_equal(t.err, MPROC_OK);
+    /* It keeps count of its rounds. */
+    atomic_fetch_add(&cell->word, waiters - 1); /* set as often as can be told apart */
+    atomic_store(&cell->extra, object_word(t.event.id, 1));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mproc_event_set(t.event), MPROC_OK);
+        assert_int_equal(mproc_event_clear(t.event), MPROC_OK);
+    }
+    assert_true(atomic_load(&cell->extra) == object_word(t.event.id, 2));
+    assert_true(atomic_load(&cell->word) == object_word(t.event.id, 2));
+    assert_int_equal(mproc_event_destroy(t.event), MPROC_OK);
+}
+
+/* The real thing: alone at it, one passes at once. */
+static void a_barrier_counts_its_phases_beyond_a_round(void **state)
+{
+    (void)state;
+    enum { PHASES = 3 << BITS };
+    mproc_barrier barrier;
+    assert_int_equal(mproc_barrier_create(&barrier, 1, NULL), MPROC_OK);
+    object *cell = object_find(barrier.id);
+    const rounds all = {&cell->word, &cell->field[2], SHIFT, BITS};
+    uint64_t word;
+    for (uint64_t i = 0; i < PHASES; i++) {
+        assert_true(rounds_look(&all, &word) == i);
+        if (i % 1000 == 999)
+            assert_int_equal(mproc_barrier_reset(barrier), MPROC_OK);
+        else
+            assert_int_equal(mproc_barrier_wait(barrier, 0, NULL), MPROC_OK);
+    }
+    assert_int_equal(mproc_barrier_destroy(barrier), MPROC_OK);
+}
+
 static int found(void **state)
 {
     (void)state;
@@ -322,6 +456,10 @@ int main(void)
         cmocka_unit_test(a_used_up_span_makes_no_stale_handle_valid),
         cmocka_unit_test(a_used_up_span_is_used_for_other_blocks),
         cmocka_unit_test(when_all_numbers_are_given_there_is_no_memory),
+        cmocka_unit_test(a_number_is_read_as_it_was_counted),
+        cmocka_unit_test(who_is_stopped_for_a_round_of_phases_has_passed),
+        cmocka_unit_test(who_is_stopped_for_a_round_of_sets_has_been_released),
+        cmocka_unit_test(a_barrier_counts_its_phases_beyond_a_round),
     };
     return cmocka_run_group_tests(tests, found, NULL);
 }
