@@ -62,7 +62,7 @@ void explore_open(const explore_play *play, bool futex);
 typedef struct explore_limits {
     int bound;      /* preemptions in a schedule */
     int kills;      /* processes that are killed in a schedule */
-    double seconds; /* then the search is cut off */
+    double seconds; /* of the processor, then the search is cut off */
     bool go_on;     /* after a finding, to count the others */
 } explore_limits;
 

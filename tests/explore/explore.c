@@ -5,7 +5,7 @@
  *   -s TEXT       those whose name begins so
  *   -b N -k N     preemptions and kills at most, instead of the usual ones
  *   -w futex      how sleepers sleep, instead of both ways: futex, or places
- *   -t SECONDS    at most for each search
+ *   -t SECONDS    of the processor, at most for each search
  *   -a            goes on after a finding, and counts them
  *   -v            prints the steps of the first schedule in which something was wrong
  *   -r SCHEDULE   runs that one, and prints its steps; needs -s, -k if somebody is killed, -w */
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
 {
     const char *soak = getenv("MPROC_SOAK");
     const bool long_form = soak && *soak == '1';
-    wishes w = {.bound = UNSAID, .kills = UNSAID, .seconds = long_form ? 60 : 20};
+    wishes w = {.bound = UNSAID, .kills = UNSAID, .seconds = long_form ? 60 : 10};
     want_same_addresses(argv);
     if (!read_wishes(argc, argv, &w)) {
         fprintf(stderr, "explore: see the head of explore.c\n");

@@ -4,8 +4,8 @@
 #include "scenario.h"
 
 /* A block of the largest small size fills its span by four: so spans are opened, filled, marked full
- * and closed. */
-enum { SMALL = 100, QUARTER = 16000, RUN = 100000 };
+ * and closed. Of the small ones there are 16. */
+enum { SMALL = 4000, QUARTER = 16000, RUN = 100000 };
 
 static void make(void)
 {
