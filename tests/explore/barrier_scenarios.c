@@ -113,6 +113,11 @@ static const char *all_of_three(void)
     return explore_killed() || stage.flag == 3 ? NULL : "not all have passed";
 }
 
+static const char *nobody_passed(void)
+{
+    return stage.flag ? "two of three have passed" : NULL;
+}
+
 const explore_play barrier_scenarios[] = {{"barrier: two, twice",
                                            make_for_two,
                                            {pass_twice, pass_twice},
@@ -154,11 +159,13 @@ const explore_play barrier_scenarios[] = {{"barrier: two, twice",
                                            make_for_three,
                                            {abort_it, pass, pass},
                                            .stuck = stuck_if_not_counted,
+                                           .check = nobody_passed,
                                            .mortal = FIRST},
                                           {"barrier: reset",
                                            make_for_three,
                                            {reset, pass, pass},
                                            .stuck = stuck_if_not_counted,
+                                           .check = nobody_passed,
                                            .mortal = FIRST},
                                           {"barrier: destroy under waiters",
                                            make_for_three,

@@ -9,8 +9,15 @@ typedef struct pair {
 
 /* ---- values and arrays ---- */
 
+/* Others may run here. */
+static void give_way(void)
+{
+    mproc_semaphore_release(stage.semaphore);
+}
+
 static void make_value(void)
 {
+    MUST(mproc_semaphore_create(&stage.semaphore, 0, 0));
     note_heap();
     MUST(mproc_value_create(&stage.value, sizeof(pair), NULL, NULL));
 }
@@ -43,7 +50,7 @@ static void add_to_both(int who)
     if (both->a != both->b)
         explore_wrong("a value is seen half");
     both->a++;
-    mproc_event_set(stage.event); /* of nothing: others may run here */
+    give_way();
     both->b++;
     stage.result[who] = mproc_value_release(stage.value);
 }
@@ -51,6 +58,7 @@ static void add_to_both(int who)
 static void read_both(int who)
 {
     pair both = {0, 0};
+    give_way();
     stage.result[who] = mproc_value_get(stage.value, &both, sizeof both);
     if (!stage.result[who] && both.a != both.b)
         explore_wrong("a value is read half");

@@ -6,6 +6,7 @@
  *   -b N -k N     preemptions and kills at most, instead of the usual ones
  *   -w futex      how sleepers sleep, instead of both ways: futex, or places
  *   -t SECONDS    of the processor, at most for each search
+ *   -f            ends with the first search that finds something
  *   -a            goes on after a finding, and counts them
  *   -v            prints the steps of the first schedule in which something was wrong
  *   -r SCHEDULE   runs that one, and prints its steps; needs -s, -k if somebody is killed, -w */
@@ -24,7 +25,7 @@ typedef struct wishes {
     const char *name, *schedule, *way;
     int bound, kills;
     double seconds;
-    bool go_on, steps, list;
+    bool go_on, first, steps, list;
 } wishes;
 
 enum { UNSAID = -1 };
@@ -114,9 +115,14 @@ static bool is_wanted(const effort *e, const wishes *w, const explore_play *play
     return w->kills == UNSAID || w->kills == e->kills;
 }
 
+static bool is_enough(const wishes *w)
+{
+    return w->first && report_has_findings();
+}
+
 static void explore_in_all_ways(const explore_play *play, const wishes *w, bool soak)
 {
-    for (size_t i = 0; i < sizeof efforts / sizeof *efforts; i++) {
+    for (size_t i = 0; i < sizeof efforts / sizeof *efforts && !is_enough(w); i++) {
         const effort *e = &efforts[i];
         if (!is_wanted(e, w, play))
             continue;
@@ -155,7 +161,7 @@ static int replay_one(const wishes *w)
 static bool read_wishes(int argc, char **argv, wishes *w)
 {
     int option;
-    while ((option = getopt(argc, argv, "ls:b:k:w:t:avr:")) != -1) {
+    while ((option = getopt(argc, argv, "ls:b:k:w:t:favr:")) != -1) {
         switch (option) {
         case 'l':
             w->list = true;
@@ -174,6 +180,9 @@ static bool read_wishes(int argc, char **argv, wishes *w)
             break;
         case 't':
             w->seconds = atof(optarg);
+            break;
+        case 'f':
+            w->first = true;
             break;
         case 'a':
             w->go_on = true;

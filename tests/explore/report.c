@@ -53,6 +53,11 @@ void report_add(const report_line *line)
     fflush(stdout);
 }
 
+bool report_has_findings(void)
+{
+    return sums.wrong > 0;
+}
+
 int report_end(void)
 {
     printf("explored: %d searches, %ld schedules, %.1f s; %d complete, %d cut off, %d wrong\n",

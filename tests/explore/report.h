@@ -17,6 +17,7 @@ typedef struct report_line {
 
 void report_begin(void);
 void report_add(const report_line *line);
+bool report_has_findings(void);
 int report_end(void); /* prints the sums. Not 0: something was found */
 
 #endif
