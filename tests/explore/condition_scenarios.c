@@ -119,12 +119,19 @@ static bool is_in_table(int who)
     return false;
 }
 
-/* Whom the dead one kept from what was told: a waiter that had its place has taken the notification
- * with it, which is handed on. One that had used it up has not. */
+static bool has_lock(int who)
+{
+    const uint64_t lock = stage.lock.id ? stage.lock.id : stage.condition.id;
+    const uint64_t word = atomic_load(&object_find(lock)->word);
+    return (word & OBJECT_OWNER) == (explore_slot(who) & 0xffff) + 1;
+}
+
+/* A waiter has used a notification up when it has its lock back and its place no more; that one is gone
+ * with it. Any other is still owed to those who wait. */
 static void note_debt(int victim)
 {
     if (victim < EXPLORE_PLAYERS)
-        stage.owed = is_in_table(victim);
+        stage.owed = is_in_table(victim) || !has_lock(victim);
 }
 
 static const char *stuck_if_told(int who)

@@ -12,7 +12,7 @@
  *   - who goes on. To take the processor from a player that could go on is a preemption; there are at
  *     most `bound` of them. Who goes on when a player sleeps, yields or ends is free.
  *   - whom a wake-up of one wakes, when several sleep on that word.
- *   - whether a player is killed where it stands: behind each of its stores.
+ *   - whether a player is killed where it stands: behind each of its stores, and when it has been woken.
  *   - whether the time of an impatient player is up while it sleeps. Otherwise, time stands still.
  *
  * At an access to a word that only one player uses, or that nobody writes, an order makes no

@@ -1,6 +1,5 @@
 # Queues, values, strings, and mproc_wait.
 
-set(users_of_eventcount data/messages.c data/queue.c)
 mutant(family/eventcount.h [[
     if (!wait->announced)
         wait->seq = ]] [[
@@ -78,12 +77,6 @@ mutant(data/ends.c [[
         if (!take_both]] "queue: a watcher, destroy")
 mutant(data/ends.c [[
     heap_each_linked(unneeded.tag, free_unless_needed, &unneeded);]] "" "queue: a large message")
-mutant(data/ends.h [[
-    if (ends_exist(q, &word))
-        return MPROC_OK;]] [[
-    if (!ends_exist(q, &word) || word)
-        return MPROC_OK;]] "queue: destroy" USERS data/messages.c)
-
 mutant(data/string.c [[
     return atomic_load_explicit(&it->cell->field[TEXTS], memory_order_acquire) == texts &&
            is_alive(it);]] [[

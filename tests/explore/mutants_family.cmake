@@ -38,8 +38,8 @@ mutant(family/waiters.c [[
 mutant(family/park.c [[
     if (atomic_load(word) == expected)
         err]] [[
-        err]] "lock: three")
-mutant(family/park.c [[!clean && word != UNUSED && !wake(places, i, word)]] [[0 && word]] "lock: three")
+        err]] "event: two wait, set")
+mutant(family/park.c [[!clean && word != UNUSED && !wake(places, i, word)]] [[0 && word]] "event: two wait, set")
 
 mutant(family/object.c [[
     return state_of(life) == FREE &&

@@ -59,7 +59,7 @@ mutant(sync/condition.c [[waiters_wake(condition.id);]] "" "condition: destroy u
 
 mutant(sync/barrier.c [[
     if (*from & SLEEPERS)
-        object_touch(cell);]] "" "barrier: three")
+        object_touch(cell);]] "" "barrier: abort")
 mutant(sync/barrier.c [[
         if (release(v->cell, &word, broken(word)))
             return why;]] [[

@@ -28,7 +28,7 @@ typedef struct player {
     int64_t clock;
     bool timed, time_up; /* its sleep has an end; that has come */
     bool impatient;      /* its time can still be up */
-    bool stored;         /* since it could be killed last */
+    bool stored;         /* or was woken, since it could be killed last */
     bool swept;
 } player;
 
@@ -221,6 +221,7 @@ bool players_sleep(const volatile void *word, int64_t until)
     me->time_up = false;
     players_say("    %c sleeps\n", name_of(run.current));
     schedule(false);
+    me->stored = true; /* killed now, it takes its wake-up with it */
     return !me->time_up;
 }
 
