@@ -75,6 +75,16 @@ static bool is_lock(uint64_t word)
     }
 }
 
+/* Also what somebody is just destroying, who has not come to take its generation away. */
+static void replace_holder(object *cell, slot_id dead)
+{
+    uint64_t word = atomic_load(&cell->word);
+    while (is_lock(word) && (word & OBJECT_OWNER) == (dead & 0xffff) + 1) {
+        replace_dead(cell, word);
+        word = atomic_load(&cell->word);
+    }
+}
+
 /* The dead one held what has been destroyed meanwhile. */
 static void drop_dead(object *cell, slot_id dead)
 {
@@ -86,11 +96,7 @@ static void drop_dead(object *cell, slot_id dead)
 
 void robust_sweep(object *cell, slot_id dead)
 {
-    uint64_t word = atomic_load(&cell->word);
-    while (is_lock(word) && (word & OBJECT_OWNER) == (dead & 0xffff) + 1) {
-        replace_dead(cell, word);
-        word = atomic_load(&cell->word);
-    }
+    replace_holder(cell, dead);
     robust_finish(cell, dead); /* it may have been destroyed under the dead one meanwhile */
 }
 
@@ -396,6 +402,7 @@ bool robust_finish(object *cell, slot_id dead)
     const uint64_t id = object_id(cell);
     if (!is_own_lock(id) || !object_is_ending(cell, id))
         return false;
+    replace_holder(cell, dead);
     drop_dead(cell, dead);
     if (object_entrust(cell, id, dead, family.self) ||
         object_entrust(cell, id, OBJECT_ABANDONED, family.self)) {
