@@ -31,7 +31,7 @@ endmacro()
 macro(say_sums)
     if(result EQUAL 0)
         file(STRINGS "${folder}/Testing/Temporary/LastTest.log" sums
-            REGEX "all recovered$|^([a-z]+ )?storm: ")
+            REGEX "all recovered$|^([a-z]+ )?storm: |^(explored|mutants): ")
         foreach(sum IN LISTS sums)
             say("  ${sum}")
         endforeach()

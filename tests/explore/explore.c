@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 {
     const char *soak = getenv("MPROC_SOAK");
     const bool long_form = soak && *soak == '1';
-    wishes w = {.bound = UNSAID, .kills = UNSAID, .seconds = long_form ? 60 : 10};
+    wishes w = {.bound = UNSAID, .kills = UNSAID, .seconds = long_form ? 30 : 10};
     want_same_addresses(argv);
     if (!read_wishes(argc, argv, &w)) {
         fprintf(stderr, "explore: see the head of explore.c\n");

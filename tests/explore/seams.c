@@ -59,6 +59,12 @@ void spin_end(const spin *s, bool paid)
     (void)paid;
 }
 
+void spin_give_way(uint32_t *turns)
+{
+    (void)turns;
+    os_yield();
+}
+
 /* ---- sleeping ---- */
 
 /* In place of the system's own park.c. Its constant is a variable here: each play chooses. */
