@@ -9,6 +9,7 @@
 
 /* killpoint.h */
 #define killpoint_reached mproc__killpoint_reached
+#define entries_looked_at mproc__entries_looked_at
 
 /* os.h */
 #define os_birth_time mproc__os_birth_time
@@ -210,15 +211,13 @@
 #define slot_enter mproc__slot_enter
 #define slot_free mproc__slot_free
 #define slot_id_of mproc__slot_id_of
-#define slot_has_objects mproc__slot_has_objects
-#define slot_has_segments mproc__slot_has_segments
+#define slot_has_used mproc__slot_has_used
 #define slot_is mproc__slot_is
 #define slot_ring mproc__slot_ring
 #define slot_pid mproc__slot_pid
 #define slot_report mproc__slot_report
 #define slot_reported mproc__slot_reported
-#define slot_use_objects mproc__slot_use_objects
-#define slot_use_segments mproc__slot_use_segments
+#define slot_note_use mproc__slot_note_use
 
 /* family/heap.h */
 #define heap_alloc mproc__heap_alloc
@@ -353,6 +352,15 @@
 #define process_retain mproc__process_retain
 #define process_identity_of mproc__process_identity_of
 
+/* family/journal.h */
+#define journal_begin mproc__journal_begin
+#define journal_each mproc__journal_each
+#define journal_entry_size mproc__journal_entry_size
+#define journal_note_slowly mproc__journal_note_slowly
+#define journal_of mproc__journal_of
+#define journal_reset mproc__journal_reset
+#define journal_view mproc__journal_view
+
 /* family/object.h */
 #define object_after_fork mproc__object_after_fork
 #define object_begin_end mproc__object_begin_end
@@ -373,7 +381,7 @@
 #define object_discard mproc__object_discard
 #define object_draft_block mproc__object_draft_block
 #define object_draft_new mproc__object_draft_new
-#define object_each mproc__object_each
+#define object_each_noted mproc__object_each_noted
 #define object_enter mproc__object_enter
 #define object_find_slowly mproc__object_find_slowly
 #define object_finish mproc__object_finish
@@ -387,7 +395,9 @@
 #define object_claim_end mproc__object_claim_end
 #define object_is_ending mproc__object_is_ending
 #define object_retire mproc__object_retire
+#define object_add_watched mproc__object_add_watched
 #define object_ring_watchers mproc__object_ring_watchers
+#define object_ring_watchers_of mproc__object_ring_watchers_of
 #define object_watch mproc__object_watch
 #define object_wake mproc__object_wake
 #define object_was_touched mproc__object_was_touched

@@ -23,7 +23,8 @@ static end part(const object *queue, int which)
     return (end){object_find(id), id};
 }
 
-/* From now on this process may be killed anywhere between a commit and the wake-up for it. */
+/* From now on this process may be killed anywhere between a commit and the wake-up for it, or with a
+ * lock of the queue. */
 static mproc_err find_parts(uint64_t id, ends *q)
 {
     mproc_err err = object_check(id, OBJECT_QUEUE, &q->queue);
@@ -37,6 +38,8 @@ static mproc_err find_parts(uint64_t id, ends *q)
     q->room = part(q->queue, 3);
     if (!object_matches(word, id) || !ends_exist(q, &word))
         return MPROC_ESTALE;
+    object_note(q->tail.id);
+    object_note(q->head.id);
     object_touch(q->queue);
     object_touch(q->items.cell);
     object_touch(q->room.cell);
@@ -422,5 +425,5 @@ static void sweep_one(object *cell, void *context)
 
 void ends_sweep(slot_id dead)
 {
-    object_each(sweep_one, &dead);
+    object_each_noted(dead, sweep_one, &dead);
 }

@@ -63,7 +63,7 @@ static bool enter(void)
 {
     bool member = family_is_member();
     if (member) {
-        slot_use_segments(family.self);
+        slot_note_use(family.self, SLOT_USES_SEGMENTS);
         gate_enter();
     }
     return member;
@@ -89,7 +89,7 @@ static void sweep_now_and_then(void)
 
 void shared_memory_sweep(slot_id dead)
 {
-    if (slot_has_segments(dead))
+    if (slot_has_used(dead, SLOT_USES_SEGMENTS))
         os_segment_sweep();
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "journal.h"
 #include "object.h"
 #include "park.h"
 #include "slot.h"
@@ -52,15 +53,17 @@ static uint64_t round_up(uint64_t size)
  * the limit, is the heap's. */
 static void lay_out(uint64_t limit)
 {
+    const uint32_t cells = object_capacity(arena.size);
     const struct {
         uint32_t size, count;
     } tables[ARENA_TABLES] = {
         [ARENA_SLOTS] = {sizeof(slot), SLOT_COUNT},
+        [ARENA_JOURNALS] = {journal_entry_size(cells), SLOT_COUNT},
         [ARENA_PLACES] = {sizeof(park_place), PARK_PLACES},
         [ARENA_SIGNALS] = {sizeof(os_signal), PARK_PLACES},
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_NUMBERS] = {sizeof(span_numbers), (uint32_t)(arena.size / ARENA_SPAN)},
-        [ARENA_OBJECTS] = {sizeof(object), object_capacity(arena.size)},
+        [ARENA_OBJECTS] = {sizeof(object), cells},
         [ARENA_WAITERS] = {sizeof(waiter), WAITERS_MOST},
         [ARENA_BLOCKS] = {HEAP_BLOCK_WORDS, (uint32_t)(arena.size / ARENA_SPAN)},
     };
@@ -72,6 +75,12 @@ static void lay_out(uint64_t limit)
         header()->table[i].capacity = tables[i].count;
     }
     header()->capacity = limit < offset ? limit / ARENA_SPAN * ARENA_SPAN : offset;
+}
+
+static void begin_views(void)
+{
+    heap_begin_at(ARENA_SPAN);
+    journal_begin(header()->table[ARENA_OBJECTS].capacity);
 }
 
 mproc_err arena_create(uint64_t size, uint64_t limit)
@@ -96,7 +105,7 @@ mproc_err arena_create(uint64_t size, uint64_t limit)
         return MPROC_ENOMEM;
     }
     header()->magic = ARENA_MAGIC;
-    heap_begin_at(ARENA_SPAN);
+    begin_views();
     return MPROC_OK;
 }
 
@@ -111,7 +120,7 @@ mproc_err arena_open(os_handle shared, uint64_t size)
         arena_close();
         return MPROC_EINVAL;
     }
-    heap_begin_at(ARENA_SPAN);
+    begin_views();
     return MPROC_OK;
 }
 

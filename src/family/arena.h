@@ -1,7 +1,7 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
  *   nothing | spans ... | small blocks | waiters | objects | numbers | states | signals | places |
- *   slots | header
+ *   journals | slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -16,6 +16,7 @@ typedef uint64_t arena_ref; /* an offset; 0 is nothing */
 /* Tables that grow by whole spans; ARENA_BLOCKS is used here and there. */
 typedef enum arena_table {
     ARENA_SLOTS,
+    ARENA_JOURNALS,
     ARENA_PLACES,
     ARENA_SIGNALS,
     ARENA_STATES,

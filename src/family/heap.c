@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "../killpoint.h"
+#include "journal.h"
 #include "span.h"
 
 _Static_assert(HEAP_BLOCK_WORDS == SPAN_BLOCKS * sizeof(uint64_t), "a word for each block");
@@ -26,6 +27,7 @@ typedef struct class_hint {
 /* Belief only: each step proves what it needs by its CAS. */
 static _Thread_local struct {
     slot_id owner;
+    journal noted;   /* of the owner: its sweep looks at the blocks of these spans */
     uint64_t chance; /* keeps processes and threads apart */
     class_hint class[CLASSES];
 } hints;
@@ -35,6 +37,7 @@ static void forget_hints(slot_id self)
 {
     uint64_t mix = (self + (uintptr_t)&hints) * UINT64_C(0x9e3779b97f4a7c15);
     hints.owner = self;
+    hints.noted = journal_of(self, JOURNAL_SPANS);
     hints.chance = mix >> 32;
     for (int i = 0; i < CLASSES; i++)
         hints.class[i] = (class_hint){.cursor = hints.chance};
@@ -49,11 +52,14 @@ static inline class_hint *hint_for(uint64_t class, slot_id self)
 
 /* ---- small blocks ---- */
 
+/* After hint_for: the hints are the owner's. */
 static inline bool take(uint64_t number, uint64_t epoch, slot_id self)
 {
     span_word *word = &spans.blocks[number];
-    if (atomic_load(word) != block_free(epoch) ||
-        !swap(word, block_free(epoch), block_word(BLOCK_HELD, epoch, owner_of(self))))
+    if (atomic_load(word) != block_free(epoch))
+        return false;
+    journal_note(hints.noted, journal_bit_of_span(number / SPAN_BLOCKS));
+    if (!swap(word, block_free(epoch), block_word(BLOCK_HELD, epoch, owner_of(self))))
         return false;
     killpoint();
     return true;
@@ -293,9 +299,17 @@ static bool release(const block *b, slot_id self)
     return true;
 }
 
+/* To a process, which from now on has something in that span. */
+static bool hand_over(arena_ref ref, uint64_t from, slot_id to)
+{
+    journal_note(journal_of(to, JOURNAL_SPANS),
+                 journal_bit_of_span((ref - spans.begin) / ARENA_SPAN));
+    return change_owner(ref, from, owner_of(to));
+}
+
 void heap_give(arena_ref ref, slot_id from, slot_id to)
 {
-    change_owner(ref, owner_of(from), owner_of(to));
+    hand_over(ref, owner_of(from), to);
 }
 
 void heap_free(arena_ref ref, slot_id self)
@@ -323,7 +337,7 @@ void heap_link(arena_ref ref, slot_id from, uint64_t tag)
 
 bool heap_unlink(arena_ref ref, uint64_t tag, slot_id to)
 {
-    return is_tag(tag) && !note_allocator(to) && change_owner(ref, LINKED | tag, owner_of(to));
+    return is_tag(tag) && !note_allocator(to) && hand_over(ref, LINKED | tag, to);
 }
 
 static void each_linked_within(uint64_t index, uint64_t state, uint64_t tag,
@@ -380,6 +394,7 @@ static void sweep_small(uint64_t index, uint64_t state, slot_id dead)
     for (uint64_t i = 0; i < block_count(class_of(state)); i++) {
         uint64_t word =
             atomic_load_explicit(&spans.blocks[index * SPAN_BLOCKS + i], memory_order_acquire);
+        looked_at();
         if (use_of(word) == BLOCK_FREE || owner_in(word) != owner_of(dead))
             continue;
         span_release(index, state, i, word);
@@ -396,12 +411,15 @@ void heap_sweep(slot_id dead, slot_id self)
         atomic_store(&allocator, 0);
         span_stop_closing(self);
     }
+    journal noted = journal_of(dead, JOURNAL_SPANS);
     for (uint64_t i = 0, high = span_high(), step; i < high; i += step) {
         uint64_t state = atomic_load(&spans.states[i]);
         span_kind kind = kind_of(state);
         step = span_step(state);
+        looked_at();
         if (kind == SPAN_SMALL) {
-            sweep_small(i, state, dead);
+            if (!noted || journal_has(noted, journal_bit_of_span(i)))
+                sweep_small(i, state, dead);
         } else if (kind != SPAN_FREE && owner_in(state) == owner_of(dead)) {
             if (kind == SPAN_CLAIMED)
                 swap(&spans.states[i], state, SPAN_FREE);

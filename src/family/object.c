@@ -97,7 +97,9 @@ mproc_err object_enter(void)
     mproc_err err = family_enter();
     if (err || (err = refresh(1)))
         return err;
-    slot_use_objects(family.self);
+    slot_note_use(family.self, SLOT_USES_OBJECTS);
+    atomic_store_explicit(&objects.noted, journal_of(family.self, JOURNAL_CELLS),
+                          memory_order_relaxed);
     uint64_t generation = family.self >> INDEX_BITS & GENERATIONS;
     atomic_store_explicit(&objects.me,
                           generation << OBJECT_OWNER_SHIFT |
@@ -108,8 +110,10 @@ mproc_err object_enter(void)
 
 void object_after_fork(void)
 {
-    if (atomic_load_explicit(&objects.me, memory_order_relaxed))
-        atomic_store(&objects.me, 0);
+    if (!atomic_load_explicit(&objects.me, memory_order_relaxed))
+        return;
+    atomic_store(&objects.me, 0);
+    atomic_store(&objects.noted, NULL);
 }
 
 bool objects_were_used(void)
@@ -132,16 +136,19 @@ mproc_err object_missing(void)
 
 /* ---- life ---- */
 
-static bool try_claim(object *cell, object_type type, uint64_t *generation, uint32_t *used_up)
+static bool try_claim(uint32_t index, object_type type, uint64_t *generation, uint32_t *used_up)
 {
+    object *cell = cell_at(index);
     uint64_t life = atomic_load_explicit(&cell->life, memory_order_relaxed);
     *generation = next_generation(life, type);
     if (state_of(life) == FREE && is_used_up(life)) {
         ++*used_up;
         return false;
     }
-    return state_of(life) == FREE &&
-           swap(&cell->life, life, life_of(*generation, MAKING, family.self));
+    if (state_of(life) != FREE)
+        return false;
+    object_note(index);
+    return swap(&cell->life, life, life_of(*generation, MAKING, family.self));
 }
 
 /* Cells that are used up are looked at again in each round. So the table grows by a part of them,
@@ -161,7 +168,7 @@ static mproc_err claim(object_type type, object_draft *draft)
         for (uint32_t i = 0; i < used; i++) {
             uint32_t index = (start + i) % used;
             uint64_t generation;
-            if (!try_claim(cell_at(index), type, &generation, &used_up))
+            if (!try_claim(index, type, &generation, &used_up))
                 continue;
             atomic_store_explicit(&hint, index + 1, memory_order_relaxed);
             *draft = (object_draft){generation << 32 | index, cell_at(index)};
@@ -260,6 +267,7 @@ mproc_err object_claim_end(uint64_t id, object_type type, object **cell)
     if (err)
         return err;
     uint64_t generation = object_generation(id), life;
+    object_note(id);
     do {
         life = atomic_load(&(*cell)->life);
         if (!stands(*cell, id, life))
@@ -339,6 +347,7 @@ void object_touch(const object *cell)
 {
     slot *mine = slot_at(family.self);
     uint64_t bit = touch_bit(cell);
+    object_note((uint64_t)(cell - cell_at(0)));
     if (mine && !(atomic_load_explicit(&mine->touched, memory_order_relaxed) & bit)) {
         atomic_fetch_or(&mine->touched, bit);
         killpoint();
@@ -397,10 +406,20 @@ static bool ring_watcher(slot_id id, slot *watcher, void *bit)
     return true;
 }
 
+void object_add_watched(object_set *set, const object *cell)
+{
+    *set |= watch_bit(cell);
+}
+
+void object_ring_watchers_of(object_set set)
+{
+    if (set)
+        slot_each(ring_watcher, &set);
+}
+
 void object_ring_watchers(const object *cell)
 {
-    uint64_t bit = watch_bit(cell);
-    slot_each(ring_watcher, &bit);
+    object_ring_watchers_of(watch_bit(cell));
 }
 
 int64_t object_next_beat(int64_t deadline)
@@ -430,16 +449,33 @@ bool object_flag(object *cell, uint64_t id, uint64_t flag)
 
 /* ---- sweeping ---- */
 
-void object_each(void (*visit)(object *cell, void *context), void *context)
+typedef struct round {
+    void (*visit)(object *cell, void *context);
+    void *context;
+} round;
+
+static void visit_cells(uint32_t first, uint32_t end, const round *r)
 {
-    if (!arena_has_objects() || refresh(1))
-        return;
-    uint32_t used = objects.used;
-    for (uint32_t i = 0; i < used; i++) {
+    for (uint32_t i = first; i < end; i++) {
         object *cell = cell_at(i);
+        looked_at();
         if (state_of(atomic_load_explicit(&cell->life, memory_order_acquire)) != FREE)
-            visit(cell, context);
+            r->visit(cell, r->context);
     }
+}
+
+static void visit_chunk(uint32_t bit, void *context)
+{
+    const uint32_t used = objects.used, first = bit << journal_view.cell_shift;
+    const uint32_t end = first + (UINT32_C(1) << journal_view.cell_shift);
+    visit_cells(first, end < used ? end : used, context);
+}
+
+void object_each_noted(slot_id by, void (*visit)(object *cell, void *context), void *context)
+{
+    round r = {visit, context};
+    if (slot_has_used(by, SLOT_USES_OBJECTS) && !object_enter() && !refresh(1))
+        journal_each(journal_of(by, JOURNAL_CELLS), visit_chunk, &r);
 }
 
 /* A creation whose word stands has happened. */
@@ -473,6 +509,8 @@ bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender)
 bool object_entrust(object *cell, uint64_t id, slot_id from, slot_id to)
 {
     const uint64_t generation = object_generation(id);
+    if (to == family.self)
+        object_note(id);
     return swap(&cell->life, life_of(generation, ENDING, from), life_of(generation, ENDING, to));
 }
 
@@ -490,6 +528,8 @@ static void count_one(object *cell, void *count)
 uint32_t object_count(void)
 {
     uint32_t count = 0;
-    object_each(count_one, &count);
+    const round r = {count_one, &count};
+    if (arena_has_objects() && !refresh(1))
+        visit_cells(0, objects.used, &r);
     return count;
 }

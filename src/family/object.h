@@ -14,6 +14,10 @@
  * to its home before. The commit store of a destruction is the word without one. What a dead maker
  * or ender has left is finished by whoever sweeps it, all of it twice if need be.
  *
+ * Whatever a process does to a cell that its end may have to look at, it notes the cell in its journal
+ * before (object_note): it takes a lock, makes or ends an object, joins a barrier. So a sweep visits
+ * the cells that the dead process noted, and their neighbours, and no others.
+ *
  * Waiting is by an event count: read `seq`, look at the word, sleep while seq stays. A waker
  * changes the word first. Who may die owing a wake-up, or with one that was meant for somebody
  * else, has marked the object in its slot before (object_touch): its sweep wakes once more. */
@@ -21,6 +25,7 @@
 #define MPROC_FAMILY_OBJECT_H
 
 #include "family.h"
+#include "journal.h"
 #include "park.h"
 
 typedef enum object_type {
@@ -94,6 +99,7 @@ extern struct object_view {
     _Atomic uint64_t me; /* names this process in words; 0: object_enter first */
     object *_Atomic cells;
     _Atomic uint32_t used;
+    _Atomic journal noted; /* this process's journal; set before `me` */
 } objects;
 
 /* A process in the lower 40 bits of a word: 24 bits of its slot's generation, two free ones, its
@@ -150,7 +156,14 @@ static inline mproc_err object_check(uint64_t id, object_type type, object **fou
 
 /* ---- waiting and waking ---- */
 
-void object_touch(const object *cell); /* see above */
+/* This process may leave something in that cell, or at what hangs on it. */
+static inline void object_note(uint64_t id)
+{
+    journal_note(atomic_load_explicit(&objects.noted, memory_order_relaxed),
+                 journal_bit_of_cell((uint32_t)id));
+}
+
+void object_touch(const object *cell); /* see above; notes it, too */
 bool object_was_touched(const object *cell, const slot *by);
 void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
 /* A thread that waits for many things at once does not sleep on any of them: between the beginning and
@@ -159,6 +172,10 @@ void object_begin_watch(void);
 void object_watch(const object *cell);
 void object_end_watch(void); /* of the last thread that watches: it is rung for nothing any more */
 void object_ring_watchers(const object *cell);
+/* Likewise for several cells, in one walk through the slots. */
+typedef uint64_t object_set; /* 0: empty */
+void object_add_watched(object_set *set, const object *cell);
+void object_ring_watchers_of(object_set set);
 /* Who sleeps looks again after so many nanoseconds, a minute: of some ends nobody is told. Tests do
  * not wait as long. */
 extern int64_t object_beat;
@@ -170,8 +187,9 @@ bool object_flag(object *cell, uint64_t id, uint64_t flag);
 
 /* ---- sweeping ---- */
 
-/* Calls `visit` for each cell that is not free. */
-void object_each(void (*visit)(object *cell, void *context), void *context);
+/* Calls `visit` for each cell that is not free among those that the process may have left something
+ * in, each time it is called. */
+void object_each_noted(slot_id by, void (*visit)(object *cell, void *context), void *context);
 /* Of a dead maker or ender: finishes what it has begun. */
 void object_finish(object *cell, slot_id dead);
 object_type object_type_of(const object *cell);

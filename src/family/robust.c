@@ -211,6 +211,7 @@ static mproc_err acquire(attempt *a)
 mproc_err robust_acquire_until(object *cell, uint64_t id, bool recursive, int64_t deadline)
 {
     attempt a = {.cell = cell, .id = id, .deadline = deadline};
+    object_note(id);
     uint64_t word = atomic_load(&cell->word);
     a.me = recursive ? threads_join() : robust_me(false);
     if (!a.me)
@@ -318,7 +319,8 @@ mproc_err robust_end_lock(uint64_t id, object_type type)
 {
     object *cell;
     mproc_err err = object_check(id, type, &cell);
-    const bool held = !err && !robust_check_holder(cell, id, true);
+    const bool held = !err && type != OBJECT_LOCK && !robust_check_holder(cell, id, true);
+    slot_note_use(family.self, SLOT_USES_WAITERS); /* conditions may use it */
     if (!err)
         err = object_destroy(id, type);
     if (!err && held)

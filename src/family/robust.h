@@ -38,6 +38,7 @@ static inline uint64_t robust_me(bool recursive)
 static inline mproc_err robust_acquire(object *cell, uint64_t id, bool recursive, int timeout_ms)
 {
     uint64_t word = object_word(id, 0), me = robust_me(recursive);
+    object_note(id);
     if (!me || timeout_ms < MPROC_FOREVER ||
         !atomic_compare_exchange_strong_explicit(&cell->word, &word, word | me,
                                                  memory_order_seq_cst, memory_order_relaxed))

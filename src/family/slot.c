@@ -2,6 +2,7 @@
 
 #include "../hot.h"
 #include "../killpoint.h"
+#include "journal.h"
 #include "park.h"
 #include "text.h"
 
@@ -60,8 +61,7 @@ static void reset(slot *s, slot_id id, slot_id parent, const char *name, bool da
     atomic_store(&s->monitors, false);
     atomic_store(&s->touched, 0);
     atomic_store(&s->watched, 0);
-    atomic_store(&s->segments, false);
-    atomic_store(&s->objects, false);
+    atomic_store(&s->uses, 0);
     s->daemon = daemon;
     text_copy(s->name, sizeof s->name, name);
     killpoint();
@@ -72,6 +72,8 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
     MPROC_HOT static _Atomic uint32_t hint;
     uint32_t used = 0, start = atomic_load_explicit(&hint, memory_order_relaxed);
     slot *table = arena_use_table(ARENA_SLOTS, 1, &used);
+    if (parent)
+        slot_note_use(parent, SLOT_USES_CHILDREN);
     while (table) {
         for (uint32_t i = 0; i < used; i++) {
             uint32_t index = (start + i) % used;
@@ -80,6 +82,10 @@ mproc_err slot_claim(slot_id parent, const char *name, bool daemon, slot_id *id)
                 continue;
             atomic_store_explicit(&hint, index, memory_order_relaxed);
             reset(&table[index], claimed, parent, name, daemon);
+            if (!journal_reset(index)) {
+                slot_free(claimed);
+                return MPROC_ENOMEM;
+            }
             *id = claimed;
             return MPROC_OK;
         }
@@ -192,30 +198,19 @@ bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean)
     return true;
 }
 
-void slot_use_segments(slot_id id)
+void slot_note_use(slot_id id, slot_use what)
 {
     slot *s = slot_at(id);
-    if (s)
-        atomic_store_explicit(&s->segments, true, memory_order_relaxed);
+    if (s && !(atomic_load_explicit(&s->uses, memory_order_relaxed) & what)) {
+        atomic_fetch_or(&s->uses, (unsigned char)what);
+        killpoint();
+    }
 }
 
-bool slot_has_segments(slot_id id)
+bool slot_has_used(slot_id id, slot_use what)
 {
     slot *s = slot_at(id);
-    return s && atomic_load_explicit(&s->segments, memory_order_relaxed);
-}
-
-void slot_use_objects(slot_id id)
-{
-    slot *s = slot_at(id);
-    if (s)
-        atomic_store(&s->objects, true);
-}
-
-bool slot_has_objects(slot_id id)
-{
-    slot *s = slot_at(id);
-    return s && atomic_load(&s->objects);
+    return s && atomic_load(&s->uses) & what;
 }
 
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context)
@@ -225,6 +220,7 @@ void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *conte
     for (uint32_t i = 0; table && i < used; i++) {
         uint64_t life = atomic_load(&table[i].life);
         slot_id id = slot_id_of(life, i);
+        looked_at();
         if (state_of(life) != SLOT_FREE && !visit(id, &table[i], context))
             return;
     }

@@ -20,6 +20,14 @@
 
 typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
 
+/* What a process has used, so that its end may find something to sweep there. */
+typedef enum slot_use {
+    SLOT_USES_SEGMENTS = 1, /* named shared memory */
+    SLOT_USES_OBJECTS = 2,
+    SLOT_USES_WAITERS = 4,  /* their table: it has waited, notified, or ended what is waited for */
+    SLOT_USES_CHILDREN = 8, /* it has claimed slots, or adopted somebody */
+} slot_use;
+
 typedef enum slot_state { SLOT_FREE, SLOT_CLAIMED, SLOT_LIVING, SLOT_DISOWNED } slot_state;
 
 typedef struct slot {
@@ -34,10 +42,9 @@ typedef struct slot {
     _Atomic arena_ref record; /* what a spawned child is to do */
     /* To wait on: changes after a forkserver has reported, or something watched has come. */
     _Atomic uint32_t rung;
-    _Atomic bool monitors; /* it notices at once when a child of its ends */
-    _Atomic bool segments; /* it has had named shared memory */
-    _Atomic bool objects;  /* it has used shared objects */
-    bool daemon;           /* this and the name are written by the claimer only */
+    _Atomic bool monitors;      /* it notices at once when a child of its ends */
+    _Atomic unsigned char uses; /* of slot_use: what its end has to look at */
+    bool daemon;                /* this and the name are written by the claimer only */
     /* Of shared objects, one bit for several: it may owe a wake-up there, or take one with it. */
     _Atomic uint64_t touched;
     /* Likewise: it wants its `rung` to change when something comes there. See object_watch. */
@@ -69,10 +76,8 @@ void slot_report(slot_id id, mproc_exit_status status, bool clean);
 void slot_ring(slot_id id); /* wakes those who wait on `rung` for a report */
 bool slot_reported(slot_id id, mproc_exit_status *status, bool *clean);
 
-void slot_use_segments(slot_id id);
-bool slot_has_segments(slot_id id); /* has or had named shared memory */
-void slot_use_objects(slot_id id);
-bool slot_has_objects(slot_id id); /* may hold some */
+void slot_note_use(slot_id id, slot_use what); /* before the first store there */
+bool slot_has_used(slot_id id, slot_use what);
 
 /* Calls `visit` for each slot that is not free, until it returns false. */
 void slot_each(bool (*visit)(slot_id id, slot *slot, void *context), void *context);

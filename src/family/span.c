@@ -4,6 +4,7 @@
 
 #include "../killpoint.h"
 #include "heap.h"
+#include "journal.h"
 #include "spin.h"
 
 /* Runs from this size on go back to the system. Smaller ones come back soon, and a page that comes from
@@ -243,6 +244,7 @@ static bool close_span(uint64_t index, uint64_t state, slot_id self)
     uint64_t done = 0;
     if (!is_empty(block, count, epoch))
         return false;
+    journal_note(journal_of(self, JOURNAL_SPANS), journal_bit_of_span(index));
     while (done < count && swap(&block[done], block_free(epoch), closed)) {
         killpoint();
         done++;

@@ -131,6 +131,7 @@ mproc_err waiters_join(waiting *wait, uint64_t id, uint64_t lock)
 {
     const uint64_t me = atomic_load(&objects.me);
     uint64_t claimed;
+    slot_note_use(family.self, SLOT_USES_WAITERS);
     waiter *place = claim_any(me, &claimed);
     if (!place)
         return MPROC_EAGAIN;
@@ -278,6 +279,7 @@ static void notify_all(uint64_t id)
 void waiters_notify(uint64_t id, uint32_t count)
 {
     choice chosen[BATCH];
+    slot_note_use(family.self, SLOT_USES_WAITERS);
     if (count == UINT32_MAX) {
         notify_all(id);
         return;
@@ -337,6 +339,8 @@ static void wake_forgotten(void)
 
 void waiters_sweep(slot_id dead)
 {
+    if (!slot_has_used(dead, SLOT_USES_WAITERS))
+        return;
     free_places_of(dead, false);
     free_places_of(dead, true);
     wake_forgotten();
@@ -359,6 +363,8 @@ bool waiters_close(void)
 {
     const uint64_t me = atomic_load(&objects.me);
     atomic_store(&closed_for, me);
+    if (!slot_has_used(family.self, SLOT_USES_WAITERS))
+        return true;
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
         uint64_t state = atomic_load(&all.places[i].state);

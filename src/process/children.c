@@ -170,7 +170,7 @@ static void sweep(slot_id dead, bool clean)
 {
     bool heirs = false;
     shared_memory_sweep(dead);
-    if (!clean || slot_has_objects(dead)) {
+    if (slot_has_used(dead, SLOT_USES_OBJECTS)) {
         ends_sweep(dead);
         sync_sweep(dead);
     }

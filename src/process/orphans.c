@@ -77,6 +77,7 @@ static bool adopt(slot_id id, slot *of_orphan, void *context)
     if (atomic_load(&of_orphan->parent) != parent || !slot_is(id, SLOT_LIVING))
         return true;
     bool mortal = of_orphan->daemon;
+    slot_note_use(family.self, SLOT_USES_CHILDREN);
     if (!mortal && !atomic_compare_exchange_strong(&of_orphan->parent, &parent, family.self))
         return true;
     mproc_err err = take_over(id, of_orphan, mortal ? after->dead : 0, after);

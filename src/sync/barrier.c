@@ -403,6 +403,7 @@ mproc_err mproc_barrier_wait(mproc_barrier barrier, int timeout_ms, unsigned *in
         return MPROC_ESTALE;
     if ((err = park_deadline(timeout_ms, &v.deadline)))
         return err;
+    object_note(barrier.id); /* before it is a member */
     v.looking = spin_begin();
     presence *here = presence_begin(barrier.id);
     if (!here)

@@ -35,7 +35,7 @@ mproc_err mproc_lock_mark_consistent(mproc_lock lock)
 
 mproc_err mproc_lock_destroy(mproc_lock lock)
 {
-    mproc_err err = object_destroy(lock.id, OBJECT_LOCK);
+    mproc_err err = robust_end_lock(lock.id, OBJECT_LOCK);
     if (!err)
         waiters_wake(lock.id);
     return err;

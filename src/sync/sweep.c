@@ -6,6 +6,7 @@
 typedef struct departure {
     slot_id id;
     const slot *slot;
+    object_set rung; /* bells whose watchers are to be told */
 } departure;
 
 /* A lock's waiter may have died with its wake-up, or its holder before waking the next one. */
@@ -25,7 +26,7 @@ static void finish_one(object *cell, void *context)
 
 static void sweep_one(object *cell, void *context)
 {
-    const departure *gone = context;
+    departure *gone = context;
     uint64_t orphan = object_orphan(cell);
     if (orphan)
         object_destroy(orphan, object_is(orphan, OBJECT_BELL) ? OBJECT_BELL : OBJECT_LOCK);
@@ -45,7 +46,7 @@ static void sweep_one(object *cell, void *context)
     case OBJECT_BELL:
         if (object_was_touched(cell, gone->slot)) {
             object_wake(cell, UINT32_MAX); /* the dead one may have closed the queue */
-            object_ring_watchers(cell);
+            object_add_watched(&gone->rung, cell);
         }
         break;
     case OBJECT_BARRIER:
@@ -61,8 +62,9 @@ void sync_sweep(slot_id dead)
 {
     departure gone = {.id = dead, .slot = slot_at(dead)};
     if (gone.slot) {
-        object_each(finish_one, &gone); /* all of them, before one of their parts is looked at */
-        object_each(sweep_one, &gone);
+        object_each_noted(dead, finish_one, &gone); /* all of them, before one of their parts is looked at */
+        object_each_noted(dead, sweep_one, &gone);
+        object_ring_watchers_of(gone.rung);
     }
     waiters_sweep(dead);
 }
@@ -77,6 +79,6 @@ bool sync_leave(void)
 {
     if (!objects_were_used())
         return true;
-    object_each(leave_one, slot_at(family.self));
+    object_each_noted(family.self, leave_one, slot_at(family.self));
     return waiters_close();
 }

@@ -265,17 +265,17 @@ static void a_slot_tells_of_its_segments(void **state)
     (void)state;
     slot_id id;
     assert_int_equal(slot_claim(family.self, "one", false, &id), MPROC_OK);
-    assert_false(slot_has_segments(id));
+    assert_false(slot_has_used(id, SLOT_USES_SEGMENTS));
     shared_memory_sweep(id);
-    slot_use_segments(id);
-    assert_true(slot_has_segments(id));
+    slot_note_use(id, SLOT_USES_SEGMENTS);
+    assert_true(slot_has_used(id, SLOT_USES_SEGMENTS));
     assert_true(run(CREATE, NEVER));
     shared_memory_sweep(id);
     assert_false(os_has_futex && is_file(base_order().name[0]));
     check(base_order().name[0], false);
     slot_free(id);
     assert_int_equal(slot_claim(family.self, "one", false, &id), MPROC_OK);
-    assert_false(slot_has_segments(id));
+    assert_false(slot_has_used(id, SLOT_USES_SEGMENTS));
     slot_free(id);
 }
 

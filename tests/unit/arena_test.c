@@ -11,6 +11,7 @@
 
 #include "family/family.h"
 #include "family/heap.h"
+#include "family/journal.h"
 #include "family/object.h"
 #include "family/park.h"
 #include "family/span.h"
@@ -52,6 +53,7 @@ static void tables_grow_to_their_size_and_no_further(void **state)
 {
     (void)state;
     const uint32_t sizes[ARENA_TABLES] = {[ARENA_SLOTS] = SLOT_COUNT,
+                                          [ARENA_JOURNALS] = SLOT_COUNT,
                                           [ARENA_PLACES] = PARK_PLACES,
                                           [ARENA_SIGNALS] = PARK_PLACES,
                                           [ARENA_STATES] = (uint32_t)(arena_extent() / ARENA_SPAN),
@@ -60,6 +62,7 @@ static void tables_grow_to_their_size_and_no_further(void **state)
                                           [ARENA_WAITERS] = WAITERS_MOST,
                                           [ARENA_BLOCKS] = (uint32_t)(arena_extent() / ARENA_SPAN)};
     const size_t entries[ARENA_TABLES] = {
+        [ARENA_JOURNALS] = journal_entry_size(object_capacity(arena_extent())),
         [ARENA_SLOTS] = sizeof(slot),           [ARENA_PLACES] = sizeof(park_place),
         [ARENA_SIGNALS] = sizeof(os_signal),    [ARENA_STATES] = sizeof(uint64_t),
         [ARENA_NUMBERS] = sizeof(span_numbers), [ARENA_OBJECTS] = sizeof(object),

@@ -2,6 +2,7 @@
  * middle. */
 #include "heap_support.h"
 
+#include "family/journal.h"
 #include "family/span.h"
 
 enum { LARGE_CLASS = 8, LARGE_SIZE = 16384, PER_SPAN = 4 };
@@ -148,7 +149,9 @@ static void a_span_being_opened_is_swept_at_every_step(void **state)
 static void close_some(arena_ref ref, size_t size, uint64_t count, slot_id closer)
 {
     const uint64_t epoch = epoch_of(*state_at(ref));
-    span_word *first = word_at((ref - spans.begin) / ARENA_SPAN * ARENA_SPAN + spans.begin, size);
+    const uint64_t index = (ref - spans.begin) / ARENA_SPAN;
+    span_word *first = word_at(span_at(index), size);
+    journal_note(journal_of(closer, JOURNAL_SPANS), journal_bit_of_span(index));
     for (uint64_t i = 0; i < count; i++)
         assert_true(
             swap(&first[i], block_free(epoch), block_word(BLOCK_CLOSED, epoch, owner_of(closer))));

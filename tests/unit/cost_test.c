@@ -1,0 +1,236 @@
+/* What an end costs depends on what that process touched, and not on how much there is. Counted, for
+ * the time that it takes depends on the machine: each look at an entry of a table counts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <mproc/mproc.h>
+
+#include "data/ends.h"
+#include "family/family.h"
+#include "family/heap.h"
+#include "family/journal.h"
+#include "killpoint.h"
+#include "sync/sweep.h"
+
+enum { LOCKS = 20000, QUEUES = 1000, SLOTS = 2000, CHUNK = 64, PARTS = 5 };
+enum { BLOCKS = 300000, SMALL = 64, PER_SPAN = 1024 };
+static const int64_t nobody = 0x3fffffff; /* no system has such a pid */
+
+static mproc_lock locks[LOCKS];
+static mproc_queue queues[QUEUES];
+static slot_id self, dead;
+
+static void be(slot_id who)
+{
+    family.self = who;
+    atomic_store(&objects.me, 0);
+    assert_int_equal(object_enter(), MPROC_OK);
+}
+
+static mproc_err make(slot_id *id)
+{
+    mproc_err err = slot_claim(self, "dead", false, id);
+    return err ? err : slot_enter(*id, nobody);
+}
+
+/* ---- the journal ---- */
+
+static uint32_t bits_seen, last_seen;
+
+static void see(uint32_t bit, void *context)
+{
+    (void)context;
+    bits_seen++;
+    last_seen = bit;
+}
+
+static uint32_t count_bits(journal noted)
+{
+    bits_seen = 0;
+    journal_each(noted, see, NULL);
+    return bits_seen;
+}
+
+static void a_journal_tells_what_was_noted(void **state)
+{
+    (void)state;
+    journal cells = journal_of(dead, JOURNAL_CELLS), spans = journal_of(dead, JOURNAL_SPANS);
+    const uint32_t last = journal_view.bits - 1;
+    assert_int_equal(count_bits(cells), 0);
+    for (int i = 0; i < 2; i++) {
+        journal_note(cells, 0);
+        journal_note(cells, 64);
+        journal_note(cells, last);
+    }
+    assert_int_equal(count_bits(cells), 3);
+    assert_int_equal(last_seen, last);
+    assert_true(journal_has(cells, 64));
+    assert_false(journal_has(cells, 65));
+    assert_int_equal(count_bits(spans), 0);
+    journal_note(spans, last);
+    assert_int_equal(count_bits(spans), 1);
+}
+
+static void the_next_owner_of_a_slot_begins_with_an_empty_journal(void **state)
+{
+    (void)state;
+    journal_note(journal_of(dead, JOURNAL_CELLS), 7);
+    journal_note(journal_of(dead, JOURNAL_SPANS), 8);
+    const slot_id before = dead;
+    family_sweep(dead, false);
+    assert_int_equal(make(&dead), MPROC_OK);
+    assert_int_equal(dead & 0xffff, before & 0xffff);
+    assert_int_equal(count_bits(journal_of(dead, JOURNAL_CELLS)), 0);
+    assert_int_equal(count_bits(journal_of(dead, JOURNAL_SPANS)), 0);
+}
+
+/* Whatever chunk a cell is in, its neighbours within a chunk are in it, too, and no others. */
+static void each_cell_has_a_bit(void **state)
+{
+    (void)state;
+    const uint32_t cells = object_capacity(arena_extent());
+    assert_true(journal_bit_of_cell(cells - 1) < journal_view.bits);
+    assert_int_equal(journal_bit_of_cell(0), 0);
+    assert_int_equal(journal_bit_of_cell(CHUNK - 1), 0);
+    assert_int_equal(journal_bit_of_cell(CHUNK), 1);
+}
+
+/* ---- ends ---- */
+
+static unsigned long sweep(void)
+{
+    const unsigned long before = atomic_load(&entries_looked_at);
+    ends_sweep(dead);
+    sync_sweep(dead);
+    return atomic_load(&entries_looked_at) - before;
+}
+
+enum { WALKS = 3 /* of a sweep through the cells that the dead one noted */ };
+
+static void a_death_with_nothing_costs_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(sweep(), 0);
+    be(dead);
+    be(self);
+    assert_int_equal(sweep(), 0);
+}
+
+static void a_death_with_locks_costs_what_it_held(void **state)
+{
+    (void)state;
+    const uint32_t held[] = {3, LOCKS / 2, LOCKS - 1};
+    be(dead);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mproc_lock_acquire(locks[held[i]], 0), MPROC_OK);
+    be(self);
+    assert_in_range(sweep(), 1, 3 * WALKS * CHUNK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mproc_lock_acquire(locks[held[i]], 0), MPROC_EOWNERDEAD);
+        assert_int_equal(mproc_lock_mark_consistent(locks[held[i]]), MPROC_OK);
+        assert_int_equal(mproc_lock_release(locks[held[i]]), MPROC_OK);
+    }
+}
+
+/* The slots are looked through once for all of them, for somebody may watch them. */
+static void a_death_with_64_queues_costs_what_it_used(void **state)
+{
+    (void)state;
+    char byte;
+    size_t size;
+    enum { USED = 64 };
+    be(dead);
+    for (int i = 0; i < USED; i++)
+        assert_int_equal(mproc_queue_get(queues[QUEUES / 2 + i], &byte, 1, &size, 0), MPROC_EEMPTY);
+    be(self);
+    assert_in_range(sweep(), 1, WALKS * (USED * PARTS + 2 * CHUNK) + SLOTS + CHUNK);
+}
+
+static void a_clean_end_costs_what_it_used(void **state)
+{
+    (void)state;
+    be(dead);
+    assert_int_equal(mproc_lock_acquire(locks[LOCKS / 3], 0), MPROC_OK);
+    assert_int_equal(mproc_lock_release(locks[LOCKS / 3]), MPROC_OK);
+    const unsigned long before = atomic_load(&entries_looked_at);
+    assert_true(sync_leave());
+    const unsigned long after = atomic_load(&entries_looked_at);
+    be(self);
+    assert_in_range(after - before, 1, CHUNK);
+}
+
+/* One look at each span, and at the blocks of those where it had some. */
+static void a_death_with_blocks_costs_what_it_had(void **state)
+{
+    (void)state;
+    arena_ref ref, own[3];
+    const uint64_t used = heap_used();
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < BLOCKS / 3; j++)
+            assert_int_equal(heap_alloc(SMALL, self, &ref), MPROC_OK);
+        assert_int_equal(heap_alloc(SMALL << i, dead, &own[i]), MPROC_OK);
+    }
+    assert_int_equal(heap_alloc(SMALL, self, &ref), MPROC_OK);
+    heap_give(ref, self, dead);
+    const unsigned long before = atomic_load(&entries_looked_at);
+    heap_sweep(dead, self);
+    const unsigned long cost = atomic_load(&entries_looked_at) - before;
+    assert_in_range(cost, 1, arena_extent() / ARENA_SPAN + 4 * PER_SPAN);
+    assert_int_equal(heap_used(), used + (uint64_t)BLOCKS * SMALL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(heap_owned_size(own[i], dead), 0);
+    assert_int_equal(heap_owned_size(ref, dead), 0);
+}
+
+/* ---- ---- */
+
+static int set_up(void **state)
+{
+    (void)state;
+    return (int)make(&dead);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    be(self);
+    family_sweep(dead, false);
+    return 0;
+}
+
+static int populate(void **state)
+{
+    (void)state;
+    slot_id id;
+    mproc_err err = family_enter();
+    self = family.self;
+    for (int i = 0; !err && i < LOCKS; i++)
+        err = mproc_lock_create(&locks[i]);
+    for (int i = 0; !err && i < QUEUES; i++)
+        err = mproc_queue_create(&queues[i], NULL);
+    for (int i = 0; !err && i < SLOTS; i++)
+        err = make(&id);
+    return (int)err;
+}
+
+int main(int argc, char **argv)
+{
+    mproc_main_guard(argc, argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_journal_tells_what_was_noted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_next_owner_of_a_slot_begins_with_an_empty_journal, set_up,
+                                        tear_down),
+        cmocka_unit_test(each_cell_has_a_bit),
+        cmocka_unit_test_setup_teardown(a_death_with_nothing_costs_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_death_with_locks_costs_what_it_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_death_with_64_queues_costs_what_it_used, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_clean_end_costs_what_it_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_death_with_blocks_costs_what_it_had, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, populate, NULL);
+}
