@@ -26,6 +26,7 @@ static os_watcher *monitor;
 MPROC_HOT static size_t latecomers; /* children that the monitor does not watch yet */
 MPROC_HOT static size_t starting;   /* starts in flight */
 MPROC_HOT static size_t ends_due;   /* watched children of whose end the monitor has not told yet */
+static size_t awaiting;             /* threads that wait until another one has swept an end */
 /* This process is ending: it starts no more children. And whether it has had one: else there is
  * nothing to end, and no lock to touch. A start sets `used` before it looks at `ending`, the end
  * does it the other way round. */
@@ -61,7 +62,7 @@ void children_after_fork(void)
     }
     children = newest = NULL;
     orphans_after_fork();
-    latecomers = starting = ends_due = 0;
+    latecomers = starting = ends_due = awaiting = 0;
     ending = used = false;
     if (monitor)
         os_watcher_after_fork(monitor);
@@ -149,7 +150,7 @@ static mproc_err start_monitor(void)
     if (err)
         return err;
     for (mproc_process *child = children; child; child = child->next)
-        latecomers += watch(child) != MPROC_OK;
+        latecomers += child->proved || watch(child) != MPROC_OK;
     if (latecomers)
         os_watcher_alarm(monitor, os_now() + UNWATCHED);
     atomic_store(&slot_at(family.self)->monitors, true);
@@ -164,83 +165,138 @@ static mproc_err start_and_watch(mproc_process *orphan)
     return err;
 }
 
+/* Of a child that has ended: true for one thread, which is to sweep it (finish_end). */
+static bool prove_end(mproc_process *child, bool *clean)
+{
+    mproc_exit_status seen;
+    if (child->proved || awaits_report(child))
+        return false;
+    bool alone = child->waiting == 0;
+    (alone ? os_process_collect : os_process_status)(&child->os, &seen);
+    if (seen.kind == MPROC_EXIT_RUNNING)
+        return false;
+    child->reaped |= alone;
+    child->status = final_status(child, seen, clean);
+    child->proved = true;
+    trace_ended(child->slot, child->os.pid, child->name, &child->status);
+    return true;
+}
+
+/* ---- the sweep: without the lock, so that no end waits for the sweep of another one ---- */
+
 /* Disowned first: a child that was just coming to life is then either gone or living, and
- * adopted. The sweep waits for heirs. */
+ * adopted. */
+static bool adopt_children_of(slot_id dead)
+{
+    if (!slot_has_used(dead, SLOT_USES_CHILDREN))
+        return false;
+    family_disown(dead);
+    os_mutex_lock(&lock);
+    bool heirs = orphans_adopt(dead, start_and_watch);
+    os_mutex_unlock(&lock);
+    return heirs;
+}
+
+/* The last of it waits for heirs. */
 static void sweep(slot_id dead, bool clean)
 {
-    bool heirs = false;
     shared_memory_sweep(dead);
     if (slot_has_used(dead, SLOT_USES_OBJECTS)) {
         ends_sweep(dead);
         sync_sweep(dead);
     }
-    if (!clean) {
-        family_disown(dead);
-        heirs = orphans_adopt(dead, start_and_watch);
-    }
-    if (!heirs)
+    if (clean || !adopt_children_of(dead))
         family_sweep(dead, clean);
 }
 
-/* The one place where an end is taken notice of. */
-static void collect(mproc_process *child)
+static void sweep_estate(mproc_process *orphan)
 {
-    mproc_exit_status seen;
-    if (child->ended || awaits_report(child))
-        return;
-    bool alone = child->waiting == 0;
-    (alone ? os_process_collect : os_process_status)(&child->os, &seen);
-    if (seen.kind == MPROC_EXIT_RUNNING)
-        return;
-    child->reaped |= alone;
-    bool clean;
-    child->status = final_status(child, seen, &clean);
-    child->ended = true;
-    trace_ended(child->slot, child->os.pid, child->name, &child->status);
+    os_mutex_lock(&lock);
+    bool last = orphans_remove(orphan);
+    os_mutex_unlock(&lock);
+    if (last)
+        family_sweep(orphan->estate, false);
+}
+
+/* The one place where the end of a child is swept. */
+static void finish_end(mproc_process *child, bool clean)
+{
     if (child->hooks)
         child->hooks->inherit(child->hooks_context, child);
     sweep(child->slot, clean);
+    if (child->role == PROCESS_ADOPTED)
+        sweep_estate(child);
+    os_mutex_lock(&lock);
+    child->ended = true;
     if (child->role == PROCESS_CHILD) {
         unlink_child(child);
         latecomers -= monitor && !child->watched;
-    } else if (orphans_remove(child)) {
-        family_sweep(child->estate, false);
     }
     reap(child);
+    bool awaited = awaiting > 0;
+    os_mutex_unlock(&lock);
+    if (awaited)
+        slot_ring(family.self);
     log_write(MPROC_LOG_DEBUG, "%s (pid %lld) has ended, kind %d, code %lld", child->name,
               (long long)child->os.pid, (int)child->status.kind, (long long)child->status.code);
+    process_release(child); /* it had a reference for as long as it ran */
+}
+
+/* Under the lock, which is open in between. */
+static void await_sweep(const mproc_process *child)
+{
+    _Atomic uint32_t *rung = &slot_at(family.self)->rung;
+    awaiting++;
+    while (!child->ended) {
+        uint32_t seen = atomic_load(rung);
+        os_mutex_unlock(&lock);
+        park(rung, seen, OS_FOREVER, family.self);
+        os_mutex_lock(&lock);
+    }
+    awaiting--;
 }
 
 /* ---- the monitor ---- */
 
 /* For want of descriptors or memory. */
-static void look_after_unwatched(mproc_process *child, mproc_err err)
+static void warn_of_unwatched(const mproc_process *child, mproc_err err)
 {
     static bool warned;
     if (!warned)
         log_write(MPROC_LOG_WARNING, "%s is not watched: %s", child->name, mproc_strerror(err));
     warned = true;
-    collect(child);
-    if (child->ended)
-        process_release(child);
 }
 
 /* What most children never need, since they are joined before: being watched costs a descriptor
- * and a wake-up. */
+ * and a wake-up. Returns the first one that cannot be watched and has ended; it is the caller's to
+ * sweep. */
+static mproc_process *watch_all(bool *clean)
+{
+    size_t unseen = monitor ? latecomers : 0;
+    for (mproc_process *child = newest; child && unseen; child = child->previous) {
+        unseen -= !child->watched;
+        if (child->watched || child->proved)
+            continue;
+        mproc_err err = watch(child);
+        latecomers -= !err;
+        if (!err)
+            continue;
+        warn_of_unwatched(child, err);
+        if (prove_end(child, clean))
+            return child;
+    }
+    return NULL;
+}
+
 static void watch_latecomers(void)
 {
+    mproc_process *ended;
+    bool clean;
     os_mutex_lock(&lock);
-    size_t unseen = monitor ? latecomers : 0;
-    for (mproc_process *child = newest, *previous; child && unseen; child = previous) {
-        previous = child->previous;
-        if (child->watched)
-            continue;
-        unseen--;
-        mproc_err err = watch(child);
-        if (err)
-            look_after_unwatched(child, err);
-        else
-            latecomers--;
+    while ((ended = watch_all(&clean))) {
+        os_mutex_unlock(&lock);
+        finish_end(ended, clean);
+        os_mutex_lock(&lock);
     }
     if (monitor && latecomers)
         os_watcher_alarm(monitor, os_now() + UNWATCHED);
@@ -358,15 +414,17 @@ mproc_err children_add(mproc_process *child)
     return err;
 }
 
+/* The one place where an end is taken notice of. True: it is swept. */
 static bool collect_and_unlock(mproc_process *child)
 {
-    bool before = child->ended;
-    collect(child);
+    bool clean, mine = prove_end(child, &clean);
+    if (!mine && child->proved)
+        await_sweep(child);
     bool ended = child->ended;
     os_mutex_unlock(&lock);
-    if (ended && !before)
-        process_release(child); /* it had one for as long as it ran */
-    return ended;
+    if (mine)
+        finish_end(child, clean);
+    return ended || mine;
 }
 
 bool children_has_ended(mproc_process *child)
@@ -393,8 +451,8 @@ static void await_report(const mproc_process *child, int64_t deadline)
 mproc_err children_join(mproc_process *child, int64_t deadline)
 {
     os_mutex_lock(&lock);
-    if (child->ended) {
-        os_mutex_unlock(&lock);
+    if (child->proved) {
+        collect_and_unlock(child);
         return MPROC_OK;
     }
     child->waiting++;
@@ -404,7 +462,7 @@ mproc_err children_join(mproc_process *child, int64_t deadline)
         await_report(child, deadline);
     os_mutex_lock(&lock);
     child->waiting--;
-    reap(child); /* somebody else may have collected it, but left it to the last one who waits */
+    reap(child); /* somebody else may have swept it, but left this to the last one who waits */
     bool ended = collect_and_unlock(child);
     return ended ? MPROC_OK : err ? err : MPROC_ETIMEDOUT;
 }
@@ -413,7 +471,7 @@ mproc_err children_signal(mproc_process *child, bool hard)
 {
     mproc_err err = MPROC_OK;
     os_mutex_lock(&lock);
-    if (!child->ended) {
+    if (!child->proved) {
         child->asked = true;
         err = os_process_signal(&child->os, hard);
     }

@@ -1,4 +1,4 @@
-/* Descendants whose parent has died. All of it under the children's lock. */
+/* Descendants whose parent has died. All of it under the children's lock; their sweeps are not. */
 #ifndef MPROC_PROCESS_ORPHANS_H
 #define MPROC_PROCESS_ORPHANS_H
 

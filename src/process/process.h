@@ -12,8 +12,8 @@ typedef enum { PROCESS_NEW, PROCESS_STARTING, PROCESS_STARTED } process_phase;
 
 /* For a worker: a child whose end the pool must know, and which ignores Ctrl-C. */
 typedef struct process_hooks {
-    /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Under
-     * the children's lock, on any thread. */
+    /* Has been proved dead, but is not swept yet: the moment to take over blocks of its. Without a
+     * lock, on any thread, as others may do it for other processes at the same time. */
     void (*inherit)(void *context, mproc_process *process);
     /* Has ended and has been swept. Without a lock, on the monitor's thread. */
     void (*ended)(void *context, mproc_process *process);
@@ -45,7 +45,8 @@ struct mproc_process {
     unsigned server;  /* which incarnation of the forkserver made it */
     unsigned waiting; /* threads inside os_process_wait: the pid must stay theirs */
     bool asked;       /* by terminate or kill */
-    bool ended;       /* `status` is final, the slot is swept */
+    bool proved;      /* it has ended and `status` is final: a thread sweeps its slot */
+    bool ended;       /* that is done */
     bool reaped;
     bool watched; /* by the monitor */
     mproc_exit_status status;
