@@ -352,6 +352,11 @@
 #define process_retain mproc__process_retain
 #define process_identity_of mproc__process_identity_of
 
+/* family/hint.h */
+#define hint_announce mproc__hint_announce
+#define hint_retract mproc__hint_retract
+#define hint_use mproc__hint_use
+
 /* family/journal.h */
 #define journal_begin mproc__journal_begin
 #define journal_each mproc__journal_each

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "heap.h"
+#include "hint.h"
 #include "journal.h"
 #include "object.h"
 #include "park.h"
@@ -64,6 +65,7 @@ static void lay_out(uint64_t limit)
         [ARENA_STATES] = {sizeof(_Atomic uint64_t), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_NUMBERS] = {sizeof(span_numbers), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_OBJECTS] = {sizeof(object), cells},
+        [ARENA_HINTS] = {sizeof(hint), HINTS},
         [ARENA_WAITERS] = {sizeof(waiter), WAITERS_MOST},
         [ARENA_BLOCKS] = {HEAP_BLOCK_WORDS, (uint32_t)(arena.size / ARENA_SPAN)},
     };

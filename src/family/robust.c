@@ -2,6 +2,7 @@
 
 #include "../killpoint.h"
 #include "spin.h"
+#include "waiters.h"
 
 #define WAITERS (UINT64_C(1) << 15)
 #define DIRTY (UINT64_C(1) << 14)
@@ -314,15 +315,27 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive)
     return err;
 }
 
+/* Those who wait on a condition wake while the end is still in this process's charge: so its sweep wakes
+ * them once more. */
+static mproc_err end_lock(uint64_t id, object_type type)
+{
+    object *cell;
+    mproc_err err = object_begin_end(id, type, &cell);
+    if (err)
+        return err;
+    waiters_wake(id);
+    object_end(cell, id);
+    return MPROC_OK;
+}
+
 /* Only the holder itself changes that it holds it. */
 mproc_err robust_end_lock(uint64_t id, object_type type)
 {
     object *cell;
     mproc_err err = object_check(id, type, &cell);
     const bool held = !err && type != OBJECT_LOCK && !robust_check_holder(cell, id, true);
-    slot_note_use(family.self, SLOT_USES_WAITERS); /* conditions may use it */
     if (!err)
-        err = object_destroy(id, type);
+        err = end_lock(id, type);
     if (!err && held)
         threads_let_go();
     return err;

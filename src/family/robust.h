@@ -83,7 +83,8 @@ mproc_err robust_destroy(uint64_t id, object_type type, bool recursive);
 void robust_leave(object *cell, uint64_t id, bool recursive);
 /* After a death: of one that is being ended, by the dead one or while it held it. False: it is none. */
 bool robust_finish(object *cell, slot_id dead);
-/* As object_destroy, of a recursive lock: a thread that ends what it holds holds it no more. */
+/* As object_destroy, of a lock or a condition; those who wait on a condition with it wake. A thread that
+ * ends a recursive one that it holds holds it no more. */
 mproc_err robust_end_lock(uint64_t id, object_type type);
 
 /* Of a proven dead process. Does nothing to what is no lock. */

@@ -24,7 +24,7 @@ typedef uint64_t slot_id; /* generation << 16 | index; 0 is nobody */
 typedef enum slot_use {
     SLOT_USES_SEGMENTS = 1, /* named shared memory */
     SLOT_USES_OBJECTS = 2,
-    SLOT_USES_WAITERS = 4,  /* their table: it has waited, notified, or ended what is waited for */
+    SLOT_USES_WAITERS = 4,  /* their table: it has waited, or notified somebody */
     SLOT_USES_CHILDREN = 8, /* it has claimed slots, or adopted somebody */
 } slot_use;
 

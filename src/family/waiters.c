@@ -1,6 +1,7 @@
 #include "waiters.h"
 
 #include "../killpoint.h"
+#include "hint.h"
 #include "spin.h"
 
 enum { KIND_SHIFT = OBJECT_OWNER_BITS, COUNT_SHIFT = WAITER_COUNT_SHIFT, BATCH = 32 };
@@ -64,6 +65,25 @@ static void raise_mark(waiter *places, uint64_t count)
     while (now < count && !atomic_compare_exchange_weak(high_mark(places), &now, count)) {
     }
     killpoint();
+}
+
+/* The place names the object and the lock that its owner will wait for; from now on they have an
+ * audience. */
+static mproc_err announce(waiter *place, uint64_t me, uint64_t id, uint64_t lock)
+{
+    hint *of_object = hint_use(id), *of_lock = hint_use(lock);
+    if (!of_object || !of_lock)
+        return MPROC_EAGAIN;
+    atomic_store(&place->owner, me - 1);
+    killpoint();
+    atomic_store(&place->object, id);
+    killpoint();
+    atomic_store(&place->lock, lock);
+    killpoint();
+    hint_announce(of_object);
+    if (of_lock != of_object)
+        hint_announce(of_lock);
+    return MPROC_OK;
 }
 
 typedef struct table {
@@ -135,16 +155,11 @@ mproc_err waiters_join(waiting *wait, uint64_t id, uint64_t lock)
     waiter *place = claim_any(me, &claimed);
     if (!place)
         return MPROC_EAGAIN;
-    if (atomic_load(&closed_for) == me) {
+    mproc_err err = atomic_load(&closed_for) == me ? MPROC_ESTATE : announce(place, me, id, lock);
+    if (err) {
         swap(place, claimed, with_kind(claimed, FREE));
-        return MPROC_ESTATE;
+        return err;
     }
-    atomic_store(&place->owner, me - 1);
-    killpoint();
-    atomic_store(&place->object, id);
-    killpoint();
-    atomic_store(&place->lock, lock);
-    killpoint();
     waiter *first = arena_use_table(ARENA_WAITERS, 0, NULL);
     atomic_store(&place->ticket, atomic_fetch_add(&first->ticket, 1));
     killpoint();
@@ -245,6 +260,7 @@ static uint32_t choose_oldest(uint64_t id, choice *chosen, uint32_t most)
     uint32_t count = 0;
     for (uint32_t i = 1; i < all.count; i++) {
         choice one = {.place = &all.places[i]};
+        looked_at();
         if (!waits_for(one.place, id, &one.state))
             continue;
         one.ticket = atomic_load(&one.place->ticket);
@@ -276,14 +292,9 @@ static void notify_all(uint64_t id)
     }
 }
 
-void waiters_notify(uint64_t id, uint32_t count)
+static void notify_some(uint64_t id, uint32_t count)
 {
     choice chosen[BATCH];
-    slot_note_use(family.self, SLOT_USES_WAITERS);
-    if (count == UINT32_MAX) {
-        notify_all(id);
-        return;
-    }
     while (count) {
         uint32_t found = choose_oldest(id, chosen, count < BATCH ? count : BATCH);
         if (!found)
@@ -293,15 +304,53 @@ void waiters_notify(uint64_t id, uint32_t count)
     }
 }
 
-void waiters_wake(uint64_t id)
+/* Whether somebody is in the table for an object or a lock with that hint. A place whose owner has
+ * announced itself before names them. */
+static bool has_audience(const hint *of)
 {
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
+        const waiter *place = &all.places[i];
+        looked_at();
+        if (kind_of(atomic_load(&place->state)) != FREE &&
+            (hint_find(atomic_load(&place->object)) == of ||
+             hint_find(atomic_load(&place->lock)) == of))
+            return true;
+    }
+    return false;
+}
+
+void waiters_notify(uint64_t id, uint32_t count)
+{
+    hint *of = hint_find(id);
+    const uint64_t seen = hint_look(of);
+    if (!(seen & HINT_AUDIENCE))
+        return;
+    slot_note_use(family.self, SLOT_USES_WAITERS);
+    if (count == UINT32_MAX)
+        notify_all(id);
+    else
+        notify_some(id, count);
+    if (!has_audience(of))
+        hint_retract(of, seen);
+}
+
+void waiters_wake(uint64_t id)
+{
+    hint *of = hint_find(id);
+    const uint64_t seen = hint_look(of);
+    if (!(seen & HINT_AUDIENCE))
+        return;
+    const table all = look_at_table();
+    for (uint32_t i = 1; i < all.count; i++) {
         waiter *place = &all.places[i];
+        looked_at();
         if (kind_of(atomic_load(&place->state)) == WAITING &&
             (atomic_load(&place->object) == id || atomic_load(&place->lock) == id))
             ring(place);
     }
+    if (!has_audience(of))
+        hint_retract(of, seen);
 }
 
 /* ---- after an end ---- */
@@ -320,17 +369,19 @@ static void free_places_of(slot_id dead, bool notified)
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
         uint64_t state = atomic_load(&all.places[i].state);
+        looked_at();
         if (is_owned_by(state, dead) && (kind_of(state) == NOTIFIED) == notified)
             free_dead(&all.places[i], state);
     }
 }
 
-/* What the dead one has begun: to notify somebody, or to destroy what he waits for. */
+/* What the dead one has begun: to notify somebody. */
 static void wake_forgotten(void)
 {
     const table all = look_at_table();
     for (uint32_t i = 1; i < all.count; i++) {
         waiter *place = &all.places[i];
+        looked_at();
         kind now = kind_of(atomic_load(&place->state));
         if (now == NOTIFIED || (now == WAITING && is_in_vain(place)))
             ring(place);

@@ -157,8 +157,5 @@ mproc_err mproc_condition_notify_all(mproc_condition condition)
 
 mproc_err mproc_condition_destroy(mproc_condition condition)
 {
-    mproc_err err = robust_end_lock(condition.id, OBJECT_CONDITION);
-    if (!err)
-        waiters_wake(condition.id);
-    return err;
+    return robust_end_lock(condition.id, OBJECT_CONDITION);
 }

@@ -1,7 +1,6 @@
 #include <mproc/lock.h>
 
 #include "../family/robust.h"
-#include "../family/waiters.h"
 
 mproc_err mproc_lock_create(mproc_lock *lock)
 {
@@ -35,8 +34,5 @@ mproc_err mproc_lock_mark_consistent(mproc_lock lock)
 
 mproc_err mproc_lock_destroy(mproc_lock lock)
 {
-    mproc_err err = robust_end_lock(lock.id, OBJECT_LOCK);
-    if (!err)
-        waiters_wake(lock.id);
-    return err;
+    return robust_end_lock(lock.id, OBJECT_LOCK);
 }

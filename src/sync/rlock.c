@@ -1,7 +1,6 @@
 #include <mproc/rlock.h>
 
 #include "../family/robust.h"
-#include "../family/waiters.h"
 
 mproc_err mproc_rlock_create(mproc_rlock *rlock)
 {
@@ -35,8 +34,5 @@ mproc_err mproc_rlock_mark_consistent(mproc_rlock rlock)
 
 mproc_err mproc_rlock_destroy(mproc_rlock rlock)
 {
-    mproc_err err = robust_end_lock(rlock.id, OBJECT_RLOCK);
-    if (!err)
-        waiters_wake(rlock.id);
-    return err;
+    return robust_end_lock(rlock.id, OBJECT_RLOCK);
 }

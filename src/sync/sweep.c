@@ -20,8 +20,14 @@ static void lock_sweep(object *cell, const departure *gone)
 static void finish_one(object *cell, void *context)
 {
     const departure *gone = context;
-    if (!robust_finish(cell, gone->id))
-        object_finish(cell, gone->id);
+    if (robust_finish(cell, gone->id))
+        return;
+    const uint64_t id = object_id(cell);
+    if (object_is_ending_by(cell, id, gone->id)) {
+        object_retire(cell, id);
+        waiters_wake(id);
+    }
+    object_finish(cell, gone->id);
 }
 
 static void sweep_one(object *cell, void *context)

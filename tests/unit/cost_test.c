@@ -13,6 +13,7 @@
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/journal.h"
+#include "family/waiters.h"
 #include "killpoint.h"
 #include "sync/sweep.h"
 
@@ -163,6 +164,36 @@ static void a_clean_end_costs_what_it_used(void **state)
     assert_in_range(after - before, 1, CHUNK);
 }
 
+/* Elsewhere others wait. */
+static void a_notification_of_nobody_costs_nothing(void **state)
+{
+    (void)state;
+    enum { WAITERS = 1000 };
+    mproc_condition condition, other;
+    waiting waits[WAITERS];
+    assert_int_equal(mproc_condition_create(&condition, NULL), MPROC_OK);
+    assert_int_equal(mproc_condition_create(&other, NULL), MPROC_OK);
+    assert_int_equal(waiters_join(&waits[0], condition.id, condition.id), MPROC_OK);
+    assert_int_equal(waiters_await(&waits[0], 0), MPROC_ETIMEDOUT);
+    for (int i = 0; i < WAITERS; i++)
+        assert_int_equal(waiters_join(&waits[i], other.id, other.id), MPROC_OK);
+    waiters_notify(condition.id, 1); /* there was somebody */
+    const unsigned long before = atomic_load(&entries_looked_at);
+    waiters_notify(condition.id, 1);
+    waiters_notify(condition.id, UINT32_MAX);
+    mproc_lock lock;
+    assert_int_equal(mproc_lock_create(&lock), MPROC_OK);
+    const unsigned long between = atomic_load(&entries_looked_at);
+    assert_int_equal(between, before);
+    assert_int_equal(mproc_lock_destroy(lock), MPROC_OK);
+    assert_int_equal(atomic_load(&entries_looked_at), between);
+    waiters_notify(other.id, UINT32_MAX);
+    for (int i = 0; i < WAITERS; i++) {
+        assert_int_equal(waiters_await(&waits[i], 0), MPROC_OK);
+        waiters_leave(&waits[i]);
+    }
+}
+
 /* One look at each span, and at the blocks of those where it had some. */
 static void a_death_with_blocks_costs_what_it_had(void **state)
 {
@@ -230,6 +261,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_death_with_64_queues_costs_what_it_used, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_clean_end_costs_what_it_used, set_up, tear_down),
+        cmocka_unit_test(a_notification_of_nobody_costs_nothing),
         cmocka_unit_test_setup_teardown(a_death_with_blocks_costs_what_it_had, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, populate, NULL);
