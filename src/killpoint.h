@@ -3,7 +3,7 @@
  * left of it.
  *
  * Likewise `looked_at();` stands where a walk through a table of the family looks at an entry: so a
- * test can tell what the end of a process costs without a clock. */
+ * test can tell what something costs without a clock. */
 #ifndef MPROC_KILLPOINT_H
 #define MPROC_KILLPOINT_H
 

@@ -364,7 +364,7 @@
 #define journal_note_slowly mproc__journal_note_slowly
 #define journal_of mproc__journal_of
 #define journal_reset mproc__journal_reset
-#define journal_view mproc__journal_view
+#define journal_bits mproc__journal_bits
 
 /* family/object.h */
 #define object_after_fork mproc__object_after_fork
@@ -442,6 +442,11 @@
 #define threads_let_go mproc__threads_let_go
 #define threads_me mproc__threads_me
 #define threads_most mproc__threads_most
+
+/* family/vacancy.h */
+#define vacancy_note mproc__vacancy_note
+#define vacancy_take mproc__vacancy_take
+#define vacancy_words mproc__vacancy_words
 
 /* family/waiters.h */
 #define waiters_await mproc__waiters_await

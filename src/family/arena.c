@@ -10,6 +10,7 @@
 #include "park.h"
 #include "slot.h"
 #include "span.h"
+#include "vacancy.h"
 #include "waiters.h"
 
 #define ARENA_MAGIC UINT64_C(0x31306372706d) /* "mprc01" */
@@ -66,6 +67,7 @@ static void lay_out(uint64_t limit)
         [ARENA_NUMBERS] = {sizeof(span_numbers), (uint32_t)(arena.size / ARENA_SPAN)},
         [ARENA_OBJECTS] = {sizeof(object), cells},
         [ARENA_HINTS] = {sizeof(hint), HINTS},
+        [ARENA_VACANCIES] = {sizeof(uint64_t), vacancy_words(cells)},
         [ARENA_WAITERS] = {sizeof(waiter), WAITERS_MOST},
         [ARENA_BLOCKS] = {HEAP_BLOCK_WORDS, (uint32_t)(arena.size / ARENA_SPAN)},
     };

@@ -1,7 +1,7 @@
 /* The family's shared memory: one sparse mapping, inherited by every child, addressed by offset.
  *
- *   nothing | spans ... | small blocks | waiters | hints | objects | numbers | states | signals |
- *   places | journals | slots | header
+ *   nothing | spans ... | small blocks | waiters | vacancies | hints | objects | numbers | states |
+ *   signals | places | journals | slots | header
  *
  * The tables are as large as they may ever get and are committed in steps, as they are used. */
 #ifndef MPROC_FAMILY_ARENA_H
@@ -23,6 +23,7 @@ typedef enum arena_table {
     ARENA_NUMBERS,
     ARENA_OBJECTS,
     ARENA_HINTS,
+    ARENA_VACANCIES,
     ARENA_WAITERS,
     ARENA_BLOCKS,
     ARENA_TABLES

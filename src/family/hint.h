@@ -12,7 +12,8 @@ typedef struct hint {
     /* Announcements of waiters << 1 | HINT_AUDIENCE. The bit stands as long as one of those that are
      * in the table of waiters for such a cell may be there; perhaps longer. */
     _Atomic uint64_t audience;
-    _Atomic int64_t due; /* until then one of those who sleep on a lock there looks after its holder */
+    _Atomic int64_t
+        due; /* until then one of those who sleep on a lock there looks after its holder */
 } hint;
 
 #define HINT_AUDIENCE UINT64_C(1)

@@ -2,16 +2,16 @@
 
 #include "../killpoint.h"
 
-enum { WORD = 64, CHUNK_LEAST = 64, BITS_MOST = 16384, INDEX_MASK = 0xffff };
+enum { WORD = 64, BITS_MOST = 16384, INDEX_MASK = 0xffff };
 
-struct journal_view journal_view;
+uint32_t journal_bits;
 
 /* ---- the layout: summary and map of the cells, summary and map of the spans ---- */
 
 static uint32_t bits_for(uint32_t cells)
 {
     uint32_t bits = WORD;
-    while (bits < BITS_MOST && bits < cells / CHUNK_LEAST)
+    while (bits < BITS_MOST && bits < cells / JOURNAL_CHUNK)
         bits *= 2;
     return bits;
 }
@@ -35,22 +35,18 @@ uint32_t journal_entry_size(uint32_t cells)
 
 void journal_begin(uint32_t cells)
 {
-    journal_view.bits = bits_for(cells);
-    journal_view.cell_shift = 0;
-    while (journal_view.bits << journal_view.cell_shift < cells)
-        journal_view.cell_shift++;
+    journal_bits = bits_for(cells);
 }
 
 static journal map_in(journal_word *entry, journal_map map)
 {
-    const uint32_t bits = journal_view.bits;
-    const uint32_t words = words_of_summary(bits) + words_of_map(bits);
-    return entry + (uint32_t)map * words + words_of_summary(bits);
+    const uint32_t summary = words_of_summary(journal_bits);
+    return entry + (uint32_t)map * (summary + words_of_map(journal_bits)) + summary;
 }
 
 static journal_word *summary_of(journal noted)
 {
-    return noted - words_of_summary(journal_view.bits);
+    return noted - words_of_summary(journal_bits);
 }
 
 journal journal_of(slot_id id, journal_map map)
@@ -81,7 +77,7 @@ static void each_bit(uint64_t word, uint32_t first, void (*visit)(uint32_t bit, 
 
 static void each_word(journal noted, void (*visit)(uint32_t word, void *context), void *context)
 {
-    const uint32_t count = words_of_summary(journal_view.bits);
+    const uint32_t count = words_of_summary(journal_bits);
     for (uint32_t i = 0; i < count; i++)
         each_bit(atomic_load(&summary_of(noted)[i]), i * WORD, visit, context);
 }
@@ -97,7 +93,7 @@ static void clear_word(uint32_t word, void *noted)
 static void clear(journal noted)
 {
     each_word(noted, clear_word, noted);
-    for (uint32_t i = 0; i < words_of_summary(journal_view.bits); i++) {
+    for (uint32_t i = 0; i < words_of_summary(journal_bits); i++) {
         if (!atomic_load(&summary_of(noted)[i]))
             continue;
         atomic_store(&summary_of(noted)[i], 0);

@@ -4,6 +4,7 @@
 
 #include "../killpoint.h"
 #include "heap.h"
+#include "vacancy.h"
 
 enum { CELL_BITS = 22 };
 #define CELLS_MOST (UINT32_C(1) << CELL_BITS)
@@ -136,48 +137,77 @@ mproc_err object_missing(void)
 
 /* ---- life ---- */
 
-static bool try_claim(uint32_t index, object_type type, uint64_t *generation, uint32_t *used_up)
+static bool try_claim(uint32_t index, object_type type, uint64_t *generation)
 {
     object *cell = cell_at(index);
     uint64_t life = atomic_load_explicit(&cell->life, memory_order_relaxed);
     *generation = next_generation(life, type);
-    if (state_of(life) == FREE && is_used_up(life)) {
-        ++*used_up;
-        return false;
-    }
-    if (state_of(life) != FREE)
+    if (state_of(life) != FREE || is_used_up(life))
         return false;
     object_note(index);
     return swap(&cell->life, life, life_of(*generation, MAKING, family.self));
 }
 
-/* Cells that are used up are looked at again in each round. So the table grows by a part of them,
- * and a creation looks at few of them on average. */
-static mproc_err grow(uint32_t used, uint32_t used_up)
+/* Where this process looks for a free cell first: in the chunk that it has taken from the vacant ones,
+ * behind the cell that it claimed last; or the cell that it freed last. */
+#define NO_CELL UINT32_MAX
+static _Atomic uint32_t next_cell = NO_CELL;
+
+/* From `first` on to the end of its chunk. */
+static bool claim_in_chunk(uint32_t first, object_type type, object_draft *draft)
 {
-    enum { PART = 8 };
-    return refresh(used + 1 + used_up / PART) ? refresh(used + 1) : MPROC_OK;
+    const uint32_t end = (first / JOURNAL_CHUNK + 1) * JOURNAL_CHUNK, used = objects.used;
+    for (uint32_t index = first; index < end && index < used; index++) {
+        uint64_t generation;
+        looked_at();
+        if (!try_claim(index, type, &generation))
+            continue;
+        atomic_store_explicit(&next_cell, index + 1 < end ? index + 1 : NO_CELL,
+                              memory_order_relaxed);
+        *draft = (object_draft){generation << 32 | index, cell_at(index)};
+        return true;
+    }
+    return false;
+}
+
+static bool claim_elsewhere(object_type type, object_draft *draft)
+{
+    uint32_t chunk;
+    while (vacancy_take(&chunk)) {
+        if (claim_in_chunk(chunk * JOURNAL_CHUNK, type, draft))
+            return true;
+    }
+    return false;
+}
+
+/* Vacant chunks may be hidden: others have taken them. */
+static bool claim_anywhere(object_type type, object_draft *draft)
+{
+    for (uint32_t first = 0; first < objects.used; first += JOURNAL_CHUNK) {
+        if (claim_in_chunk(first, type, draft))
+            return true;
+    }
+    return false;
+}
+
+static bool grow(void)
+{
+    uint32_t before = objects.used;
+    if (refresh(before + 1))
+        return false;
+    for (uint32_t cell = before; cell < objects.used; cell += JOURNAL_CHUNK)
+        vacancy_note(cell / JOURNAL_CHUNK);
+    return true;
 }
 
 static mproc_err claim(object_type type, object_draft *draft)
 {
-    static _Atomic uint32_t hint;
-    uint32_t start = atomic_load_explicit(&hint, memory_order_relaxed);
-    for (;;) {
-        uint32_t used = objects.used, used_up = 0;
-        for (uint32_t i = 0; i < used; i++) {
-            uint32_t index = (start + i) % used;
-            uint64_t generation;
-            if (!try_claim(index, type, &generation, &used_up))
-                continue;
-            atomic_store_explicit(&hint, index + 1, memory_order_relaxed);
-            *draft = (object_draft){generation << 32 | index, cell_at(index)};
+    do {
+        uint32_t next = atomic_load_explicit(&next_cell, memory_order_relaxed);
+        if ((next != NO_CELL && claim_in_chunk(next, type, draft)) || claim_elsewhere(type, draft))
             return MPROC_OK;
-        }
-        if (grow(used, used_up))
-            return MPROC_ENOMEM;
-        start = used;
-    }
+    } while (grow());
+    return claim_anywhere(type, draft) ? MPROC_OK : MPROC_ENOMEM;
 }
 
 mproc_err object_draft_new(object_type type, object_draft *draft)
@@ -234,6 +264,29 @@ void object_retire(object *cell, uint64_t id)
     object_wake(cell, UINT32_MAX);
 }
 
+/* The lowest one that this process knows of is the next. Its own chunk stays vacant for others then. */
+static void remember_free(uint32_t index)
+{
+    const uint32_t next = atomic_load_explicit(&next_cell, memory_order_relaxed);
+    if (index >= next)
+        return;
+    atomic_store_explicit(&next_cell, index, memory_order_relaxed);
+    if (next != NO_CELL && next / JOURNAL_CHUNK != index / JOURNAL_CHUNK)
+        vacancy_note(next / JOURNAL_CHUNK);
+}
+
+/* Its chunk is noted before, lest a kill hides the free cell; and after it, for a claimer may have
+ * looked in between. */
+static void let_go(object *cell, uint64_t life)
+{
+    const uint32_t index = (uint32_t)(cell - cell_at(0));
+    vacancy_note(index / JOURNAL_CHUNK);
+    if (!swap(&cell->life, life, life_of(life >> OBJECT_WORD_BITS, FREE, 0)))
+        return;
+    vacancy_note(index / JOURNAL_CHUNK);
+    remember_free(index);
+}
+
 /* From a life word that gives the right to, up to FREE. Again does no harm. */
 static void end(object *cell, uint64_t life)
 {
@@ -242,7 +295,7 @@ static void end(object *cell, uint64_t life)
     heap_free_linked(atomic_load(&cell->block), object_tag(id), family.self);
     atomic_store(&cell->block, 0);
     killpoint();
-    swap(&cell->life, life, life_of(object_generation(id), FREE, 0));
+    let_go(cell, life);
 }
 
 void object_discard(const object_draft *draft)
@@ -466,9 +519,12 @@ static void visit_cells(uint32_t first, uint32_t end, const round *r)
 
 static void visit_chunk(uint32_t bit, void *context)
 {
-    const uint32_t used = objects.used, first = bit << journal_view.cell_shift;
-    const uint32_t end = first + (UINT32_C(1) << journal_view.cell_shift);
-    visit_cells(first, end < used ? end : used, context);
+    const uint64_t used = objects.used, whole_map = (uint64_t)journal_bits * JOURNAL_CHUNK;
+    for (uint64_t first = (uint64_t)bit * JOURNAL_CHUNK; first < used; first += whole_map) {
+        const uint64_t end = first + JOURNAL_CHUNK;
+        vacancy_note((uint32_t)first / JOURNAL_CHUNK); /* the process may have taken it */
+        visit_cells((uint32_t)first, (uint32_t)(end < used ? end : used), context);
+    }
 }
 
 void object_each_noted(slot_id by, void (*visit)(object *cell, void *context), void *context)

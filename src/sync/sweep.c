@@ -68,7 +68,8 @@ void sync_sweep(slot_id dead)
 {
     departure gone = {.id = dead, .slot = slot_at(dead)};
     if (gone.slot) {
-        object_each_noted(dead, finish_one, &gone); /* all of them, before one of their parts is looked at */
+        object_each_noted(dead, finish_one,
+                          &gone); /* all of them, before one of their parts is looked at */
         object_each_noted(dead, sweep_one, &gone);
         object_ring_watchers_of(gone.rung);
     }

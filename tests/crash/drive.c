@@ -306,11 +306,37 @@ static bool run_processes(scene *s, const order *told)
     return ended;
 }
 
+/* Each case begins with a chunk of free cells: so its processes note as many chunks each time, and the
+ * kill points have the same numbers. */
+typedef struct padding {
+    mproc_lock locks[4 * JOURNAL_CHUNK];
+    size_t count;
+} padding;
+
+static void pad_cells(padding *pads)
+{
+    uint32_t cell;
+    pads->count = 0;
+    do {
+        EXPECT(pads->count < sizeof pads->locks / sizeof *pads->locks);
+        EXPECT(mproc_lock_create(&pads->locks[pads->count]) == MPROC_OK);
+        cell = (uint32_t)pads->locks[pads->count++].id;
+    } while (cell % JOURNAL_CHUNK != JOURNAL_CHUNK - 1);
+}
+
+static void free_padding(padding *pads)
+{
+    while (pads->count)
+        EXPECT(mproc_lock_destroy(pads->locks[--pads->count]) == MPROC_OK);
+}
+
 static reached run_case(const subject *of, uint32_t point, uint32_t second)
 {
     scene *s = arena_at(scene_ref);
     const order told = {scene_ref, of->index, point, second};
+    padding pads;
     clear(s, of);
+    pad_cells(&pads);
     const measures before = measure();
     if (of->operation->set_up)
         of->operation->set_up(s);
@@ -328,6 +354,7 @@ static reached run_case(const subject *of, uint32_t point, uint32_t second)
     EXPECT(after.heap == before.heap);
     EXPECT(after.slots == before.slots);
     EXPECT(after.objects == before.objects);
+    free_padding(&pads);
     return got;
 }
 

@@ -16,6 +16,7 @@
 #include "family/object.h"
 #include "family/park.h"
 #include "family/span.h"
+#include "family/vacancy.h"
 #include "family/waiters.h"
 #include "family_support.h"
 
@@ -61,15 +62,22 @@ static void tables_grow_to_their_size_and_no_further(void **state)
                                           [ARENA_NUMBERS] = (uint32_t)(arena_extent() / ARENA_SPAN),
                                           [ARENA_OBJECTS] = object_capacity(arena_extent()),
                                           [ARENA_HINTS] = HINTS,
+                                          [ARENA_VACANCIES] =
+                                              vacancy_words(object_capacity(arena_extent())),
                                           [ARENA_WAITERS] = WAITERS_MOST,
                                           [ARENA_BLOCKS] = (uint32_t)(arena_extent() / ARENA_SPAN)};
-    const size_t entries[ARENA_TABLES] = {
-        [ARENA_JOURNALS] = journal_entry_size(object_capacity(arena_extent())),
-        [ARENA_SLOTS] = sizeof(slot),           [ARENA_PLACES] = sizeof(park_place),
-        [ARENA_SIGNALS] = sizeof(os_signal),    [ARENA_STATES] = sizeof(uint64_t),
-        [ARENA_NUMBERS] = sizeof(span_numbers), [ARENA_OBJECTS] = sizeof(object),
-        [ARENA_WAITERS] = sizeof(waiter),       [ARENA_HINTS] = sizeof(hint),
-        [ARENA_BLOCKS] = HEAP_BLOCK_WORDS};
+    const size_t entries[ARENA_TABLES] = {[ARENA_JOURNALS] =
+                                              journal_entry_size(object_capacity(arena_extent())),
+                                          [ARENA_SLOTS] = sizeof(slot),
+                                          [ARENA_PLACES] = sizeof(park_place),
+                                          [ARENA_SIGNALS] = sizeof(os_signal),
+                                          [ARENA_STATES] = sizeof(uint64_t),
+                                          [ARENA_NUMBERS] = sizeof(span_numbers),
+                                          [ARENA_OBJECTS] = sizeof(object),
+                                          [ARENA_WAITERS] = sizeof(waiter),
+                                          [ARENA_HINTS] = sizeof(hint),
+                                          [ARENA_VACANCIES] = sizeof(uint64_t),
+                                          [ARENA_BLOCKS] = HEAP_BLOCK_WORDS};
     for (arena_table table = 0; table < ARENA_TABLES; table++) {
         uint32_t used = 0;
         unsigned char *first = arena_use_table(table, 1, &used);

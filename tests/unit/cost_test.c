@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -13,11 +14,12 @@
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/journal.h"
+#include "family/vacancy.h"
 #include "family/waiters.h"
 #include "killpoint.h"
 #include "sync/sweep.h"
 
-enum { LOCKS = 20000, QUEUES = 1000, SLOTS = 2000, CHUNK = 64, PARTS = 5 };
+enum { LOCKS = 20000, QUEUES = 1000, SLOTS = 2000, CHUNK = JOURNAL_CHUNK, PARTS = 5 };
 enum { BLOCKS = 300000, SMALL = 64, PER_SPAN = 1024 };
 static const int64_t nobody = 0x3fffffff; /* no system has such a pid */
 
@@ -60,7 +62,7 @@ static void a_journal_tells_what_was_noted(void **state)
 {
     (void)state;
     journal cells = journal_of(dead, JOURNAL_CELLS), spans = journal_of(dead, JOURNAL_SPANS);
-    const uint32_t last = journal_view.bits - 1;
+    const uint32_t last = journal_bits - 1;
     assert_int_equal(count_bits(cells), 0);
     for (int i = 0; i < 2; i++) {
         journal_note(cells, 0);
@@ -94,7 +96,8 @@ static void each_cell_has_a_bit(void **state)
 {
     (void)state;
     const uint32_t cells = object_capacity(arena_extent());
-    assert_true(journal_bit_of_cell(cells - 1) < journal_view.bits);
+    assert_true(journal_bit_of_cell(cells - 1) < journal_bits);
+    assert_int_equal(journal_bit_of_cell(journal_bits * CHUNK), 0);
     assert_int_equal(journal_bit_of_cell(0), 0);
     assert_int_equal(journal_bit_of_cell(CHUNK - 1), 0);
     assert_int_equal(journal_bit_of_cell(CHUNK), 1);
@@ -164,6 +167,69 @@ static void a_clean_end_costs_what_it_used(void **state)
     assert_in_range(after - before, 1, CHUNK);
 }
 
+/* The life of a free cell that has had all its generations. */
+static const uint64_t used_up = UINT64_C(0xfffff0) << OBJECT_WORD_BITS;
+
+/* All other cells are in use, or used up: the first creation finds that out and makes the table
+ * larger, the others know. */
+static void a_creation_passes_full_chunks_by(void **state)
+{
+    (void)state;
+    enum { OFTEN = 100 };
+    mproc_lock lock;
+    const uint32_t used = objects.used;
+    object *cells = arena_use_table(ARENA_OBJECTS, 0, NULL);
+    uint64_t *before = malloc(used * sizeof *before);
+    assert_non_null(before);
+    for (uint32_t i = 0; i < used; i++) {
+        before[i] = atomic_load(&cells[i].life);
+        if (!(before[i] & OBJECT_WORD_MASK))
+            atomic_store(&cells[i].life, used_up);
+    }
+    assert_int_equal(mproc_lock_create(&lock), MPROC_OK);
+    assert_true((uint32_t)lock.id >= used);
+    const unsigned long looks = atomic_load(&entries_looked_at);
+    for (int i = 0; i < OFTEN; i++) {
+        assert_int_equal(mproc_lock_destroy(lock), MPROC_OK);
+        assert_int_equal(mproc_lock_create(&lock), MPROC_OK);
+    }
+    assert_in_range(atomic_load(&entries_looked_at) - looks, OFTEN, OFTEN * CHUNK);
+    assert_int_equal(mproc_lock_destroy(lock), MPROC_OK);
+    for (uint32_t i = 0; i < used; i++) {
+        if (!(before[i] & OBJECT_WORD_MASK))
+            atomic_store(&cells[i].life, before[i]);
+    }
+    free(before);
+}
+
+/* Another process frees a cell far away. */
+static void a_creation_finds_the_only_free_cell(void **state)
+{
+    (void)state;
+    enum { MOST = 200000 };
+    static mproc_lock filled[MOST];
+    uint32_t count = 0, freed;
+    while (count < MOST && mproc_lock_create(&filled[count]) == MPROC_OK)
+        count++;
+    assert_true(count < MOST);
+    freed = count / 2;
+    assert_int_equal(mproc_lock_destroy(filled[freed]), MPROC_OK);
+    assert_int_equal(mproc_lock_create(&filled[freed]), MPROC_OK);
+    object *cell = object_find(filled[freed].id);
+    uint64_t life = atomic_load(&cell->life);
+    /* As another process does it: this one knows nothing of it. */
+    atomic_store(&cell->word, 0);
+    atomic_store(&cell->life, life & ~OBJECT_WORD_MASK);
+    vacancy_note((uint32_t)filled[freed].id / CHUNK);
+    const unsigned long looks = atomic_load(&entries_looked_at);
+    assert_int_equal(mproc_lock_create(&filled[freed]), MPROC_OK);
+    assert_in_range(atomic_load(&entries_looked_at) - looks, 1, 2 * CHUNK);
+    mproc_lock none;
+    assert_int_equal(mproc_lock_create(&none), MPROC_ENOMEM);
+    while (count--)
+        assert_int_equal(mproc_lock_destroy(filled[count]), MPROC_OK);
+}
+
 /* Elsewhere others wait. */
 static void a_notification_of_nobody_costs_nothing(void **state)
 {
@@ -178,15 +244,13 @@ static void a_notification_of_nobody_costs_nothing(void **state)
     for (int i = 0; i < WAITERS; i++)
         assert_int_equal(waiters_join(&waits[i], other.id, other.id), MPROC_OK);
     waiters_notify(condition.id, 1); /* there was somebody */
+    mproc_lock lock;
+    assert_int_equal(mproc_lock_create(&lock), MPROC_OK);
     const unsigned long before = atomic_load(&entries_looked_at);
     waiters_notify(condition.id, 1);
     waiters_notify(condition.id, UINT32_MAX);
-    mproc_lock lock;
-    assert_int_equal(mproc_lock_create(&lock), MPROC_OK);
-    const unsigned long between = atomic_load(&entries_looked_at);
-    assert_int_equal(between, before);
     assert_int_equal(mproc_lock_destroy(lock), MPROC_OK);
-    assert_int_equal(atomic_load(&entries_looked_at), between);
+    assert_int_equal(atomic_load(&entries_looked_at), before);
     waiters_notify(other.id, UINT32_MAX);
     for (int i = 0; i < WAITERS; i++) {
         assert_int_equal(waiters_await(&waits[i], 0), MPROC_OK);
@@ -253,14 +317,16 @@ int main(int argc, char **argv)
     mproc_main_guard(argc, argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_journal_tells_what_was_noted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_next_owner_of_a_slot_begins_with_an_empty_journal, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_next_owner_of_a_slot_begins_with_an_empty_journal,
+                                        set_up, tear_down),
         cmocka_unit_test(each_cell_has_a_bit),
         cmocka_unit_test_setup_teardown(a_death_with_nothing_costs_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_death_with_locks_costs_what_it_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_death_with_64_queues_costs_what_it_used, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_clean_end_costs_what_it_used, set_up, tear_down),
+        cmocka_unit_test(a_creation_passes_full_chunks_by),
+        cmocka_unit_test(a_creation_finds_the_only_free_cell),
         cmocka_unit_test(a_notification_of_nobody_costs_nothing),
         cmocka_unit_test_setup_teardown(a_death_with_blocks_costs_what_it_had, set_up, tear_down),
     };

@@ -65,9 +65,8 @@ static mproc_process *start(mproc_target target, const work *w)
 {
     mproc_process *child;
     assert_int_equal(
-        mproc_process_create(&child, &(mproc_process_options){.target = target,
-                                                              .args = w,
-                                                              .args_size = sizeof *w}),
+        mproc_process_create(
+            &child, &(mproc_process_options){.target = target, .args = w, .args_size = sizeof *w}),
         MPROC_OK);
     assert_int_equal(mproc_process_start(child), MPROC_OK);
     return child;
