@@ -224,12 +224,24 @@ static bool count_one(slot_id id, slot *one, void *count)
     return true;
 }
 
-int64_t family_slow_beat(void)
+static int64_t slow_beat(void)
 {
     const int64_t each = 60000000, least = 1000000000, most = 60000000000;
     int64_t count = 0;
     slot_each(count_one, &count);
     return count * each < least ? least : count * each < most ? count * each : most;
+}
+
+/* The slots are counted no more than once a second. */
+int64_t family_slow_beat(void)
+{
+    static _Atomic int64_t known, known_until;
+    const int64_t second = 1000000000, now = os_now();
+    if (now >= atomic_load_explicit(&known_until, memory_order_acquire)) {
+        atomic_store_explicit(&known, slow_beat(), memory_order_relaxed);
+        atomic_store_explicit(&known_until, now + second, memory_order_release);
+    }
+    return atomic_load_explicit(&known, memory_order_relaxed);
 }
 
 void family_withdraw(slot_id id, slot_id charged)

@@ -1,6 +1,7 @@
 #include "robust.h"
 
 #include "../killpoint.h"
+#include "hint.h"
 #include "spin.h"
 #include "waiters.h"
 
@@ -121,6 +122,7 @@ typedef struct attempt {
     uint64_t id, me;
     int64_t deadline, beat, next_beat;
     uint32_t holder; /* the beat is for this one */
+    bool guarded;    /* somebody watches the holder that was looked at last */
     bool slept;
 } attempt;
 
@@ -137,12 +139,33 @@ static mproc_err take(attempt *a, uint64_t *word)
     return MPROC_EOWNERDEAD;
 }
 
+/* By a quarter more or less: threads that fell asleep together do not wake together. */
+static int64_t spread(const attempt *a, int64_t beat, int64_t now)
+{
+    const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
+    const int64_t chance = (int64_t)((((uint64_t)now ^ a->me) * golden) >> 48); /* 16 bits */
+    return beat * 3 / 4 + (beat / 2 >> 16) * chance;
+}
+
+/* One of the threads that sleep on a lock is on duty: it looks after the holder soon, and has
+ * promised it in the lock's hint. All others look seldom. Should the one on duty be killed or stopped,
+ * or get the lock, the promise runs out, and the next one that goes to sleep is on duty. A hint: no
+ * kill point. */
+static bool takes_duty(const attempt *a, int64_t now)
+{
+    hint *of = hint_use(a->id);
+    int64_t due = of ? atomic_load(&of->due) : 0;
+    const bool promised = due > now && due <= now + first_beat;
+    return !promised && (!of || atomic_compare_exchange_strong(&of->due, &due, now + first_beat));
+}
+
 static int64_t until(attempt *a, uint64_t word)
 {
-    if (!a->beat || a->holder != holder_of(word))
-        a->beat = first_beat;
+    const int64_t now = os_now();
+    if (!a->beat || (a->holder != holder_of(word) && !a->guarded))
+        a->beat = takes_duty(a, now) ? first_beat : spread(a, 2 * family_slow_beat(), now);
     a->holder = holder_of(word);
-    a->next_beat = os_now() + a->beat;
+    a->next_beat = now + a->beat;
     return a->next_beat < a->deadline ? a->next_beat : a->deadline;
 }
 
@@ -156,7 +179,8 @@ static void look_after_holder(attempt *a)
     const uint32_t holder = holder_of(word);
     const int64_t slow = family_slow_beat();
     robust_look_after(a->cell, a->id);
-    a->beat = a->beat * 2 < slow && !family_is_guarded(holder) ? a->beat * 2 : slow;
+    a->guarded = family_is_guarded(holder);
+    a->beat = a->beat * 2 < slow && !a->guarded ? a->beat * 2 : spread(a, slow, os_now());
 }
 
 /* The word said that somebody holds it. MPROC_OK: look again. */

@@ -1,5 +1,9 @@
-/* POSIX only: signals that come while somebody waits for a shared object. */
+/* POSIX only: signals that come while somebody waits for a shared object, and how often those who wait
+ * for one wake. */
 #include "posix_alarm.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
 
 static mproc_lock lock;
 static mproc_rlock rlock;
@@ -86,17 +90,66 @@ static void a_signal_ends_a_wait_when_the_program_asked_for_it(void **state)
     assert_int_equal(run_role("wait_to_be_interrupted", NULL, NULL)->code, 0);
 }
 
+/* ---- how often sleepers wake ---- */
+
+static long voluntary_switches(void)
+{
+    struct rusage used;
+    return getrusage(RUSAGE_SELF, &used) ? -1 : used.ru_nvcsw;
+}
+
+static void take_and_release(void *unused)
+{
+    (void)unused;
+    if (mproc_lock_acquire(lock, MPROC_FOREVER) == MPROC_OK)
+        mproc_lock_release(lock);
+}
+
+/* Nobody is told of the end of a first process, so those who sleep on its lock look after it. If each of
+ * them looked, it would wake three times in this time. A slow machine wakes fewer. */
+static int sleep_beside_many(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    enum { SLEEPERS = 50, WHILE_MS = 1200 };
+    host_thread threads[SLEEPERS];
+    if (!make_all())
+        return 1;
+    const long before = voluntary_switches();
+    for (int i = 0; i < SLEEPERS; i++) {
+        if (!host_thread_start(&threads[i], take_and_release, NULL))
+            return 2;
+    }
+    if (mproc_event_wait(event, WHILE_MS) != MPROC_ETIMEDOUT)
+        return 3;
+    const long switches = voluntary_switches() - before;
+    if (mproc_lock_release(lock))
+        return 4;
+    for (int i = 0; i < SLEEPERS; i++)
+        host_thread_join(&threads[i]);
+    fprintf(stderr, "%d sleepers: %ld switches\n", (int)SLEEPERS, switches);
+    return switches < 5 * SLEEPERS / 2 ? 0 : 5;
+}
+
+static void one_of_many_sleepers_looks_after_the_holder(void **state)
+{
+    (void)state;
+    assert_int_equal(run_role("sleep_beside_many", NULL, NULL)->code, 0);
+}
+
 int main(int argc, char **argv)
 {
     mproc_main_guard(argc, argv);
     static const role roles[] = {{"wait_on", wait_on},
-                                 {"wait_to_be_interrupted", wait_to_be_interrupted}};
+                                 {"wait_to_be_interrupted", wait_to_be_interrupted},
+                                 {"sleep_beside_many", sleep_beside_many}};
     int code;
     if (play_role(argc, argv, roles, COUNT_OF(roles), &code))
         return code;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signals_end_no_wait),
         cmocka_unit_test(a_signal_ends_a_wait_when_the_program_asked_for_it),
+        cmocka_unit_test(one_of_many_sleepers_looks_after_the_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
