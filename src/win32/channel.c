@@ -324,7 +324,7 @@ void os_handle_withdraw(uint64_t word)
 mproc_err os_handle_accept(int64_t pid, uint64_t born, uint64_t word, os_handle attached,
                            os_handle *handle)
 {
-    HANDLE process, taken, offered = (HANDLE)(uintptr_t)word;
+    HANDLE process, taken, again, offered = (HANDLE)(uintptr_t)word;
     (void)attached;
     mproc_err err = win32_process_open(pid, born, PROCESS_DUP_HANDLE, &process);
     if (!err) {
@@ -332,8 +332,9 @@ mproc_err os_handle_accept(int64_t pid, uint64_t born, uint64_t word, os_handle 
         if (!DuplicateHandle(process, offered, GetCurrentProcess(), &taken, 0, FALSE,
                              DUPLICATE_SAME_ACCESS))
             err = win32_last_error();
-        else
-            DuplicateHandle(process, offered, NULL, NULL, 0, FALSE, DUPLICATE_CLOSE_SOURCE);
+        else if (DuplicateHandle(process, offered, GetCurrentProcess(), &again, 0, FALSE,
+                                 DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE))
+            CloseHandle(again);
         CloseHandle(process);
     }
     if (err)
