@@ -676,6 +676,7 @@
 
 /* pool/map.h */
 #define layout_job mproc__layout_job
+#define map_give_back mproc__map_give_back
 #define map_bury mproc__map_bury
 #define map_cancel mproc__map_cancel
 #define map_end mproc__map_end

@@ -4,17 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <mproc/mproc.h>
-
-#if __has_include(<sys/syscall.h>)
-#include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 #include "data/ends.h"
 #include "family/family.h"
@@ -66,41 +61,33 @@ static void let_finish(os_handle thread)
     killpoint_reached = NULL;
 }
 
-/* ---- a thread that sleeps: where the system tells ---- */
+/* ---- a thread that sleeps, where the system tells ---- */
 
-#if defined(SYS_futex)
-
-static int sleeper_id(void)
+static bool read_line(const char *path, char line[512])
 {
-    return (int)syscall(SYS_gettid);
-}
-
-static bool sleeps(int id)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
     FILE *file = fopen(path, "r");
-    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    size_t length = file ? fread(line, 1, 511, file) : 0;
     if (file)
         fclose(file);
-    text[length] = '\0';
-    const char *at = strrchr(text, ')');
-    return at && at[1] && at[2] == 'S';
+    line[length] = '\0';
+    return length > 0;
 }
 
-#else
-
+/* 0 is none: where it does not tell, -1. */
 static int sleeper_id(void)
 {
-    return 1;
+    char line[512];
+    int id = -1;
+    return read_line("/proc/thread-self/stat", line) && sscanf(line, "%d", &id) == 1 ? id : -1;
 }
 
 static bool sleeps(int id)
 {
-    return id != 0;
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    const char *at = read_line(path, line) ? strrchr(line, ')') : NULL;
+    return !at || strncmp(at, ") S", 3) == 0;
 }
-
-#endif
 
 /* ---- others that are dead ---- */
 
@@ -108,18 +95,19 @@ enum { DEAD = 3 };
 static const int64_t nobody = 0x3fffffff; /* no system has such a pid */
 
 static slot_id self, dead[DEAD];
+static uint64_t me;
 
 static void be(slot_id who)
 {
     family.self = who;
-    atomic_store(&objects.me, 0);
-    assert_int_equal(object_enter(), MPROC_OK);
+    atomic_store(&objects.me, who == self ? me : who + 1);
 }
 
 static int set_up(void **state)
 {
     (void)state;
     self = family.self;
+    me = atomic_load(&objects.me);
     for (int i = 0; i < DEAD; i++) {
         if (slot_claim(self, "dead", false, &dead[i]) || slot_enter(dead[i], nobody))
             return 1;
@@ -225,14 +213,6 @@ static const ends *find(mproc_queue queue)
     const ends *q = ends_find(queue.id, &err);
     assert_int_equal(err, MPROC_OK);
     return q;
-}
-
-/* A process that has used a queue may have left something there. */
-static void find_as(slot_id who, mproc_queue queue)
-{
-    be(who);
-    find(queue);
-    be(self);
 }
 
 static void lock_as(slot_id who, const end *one)
@@ -521,8 +501,6 @@ static void a_late_sweep_leaves_the_next_queue_of_the_cell_alone(void **state)
     os_handle late;
     mproc_queue queue = make_with_large();
     const ends first = *find(queue);
-    find_as(dead[1], queue);
-    find_as(dead[2], queue);
     lock_as(dead[1], &first.tail);
     begin_end_as(dead[0], queue);
     assert_true(object_entrust(first.queue, queue.id, dead[0], OBJECT_ABANDONED));
@@ -657,9 +635,8 @@ static void a_dead_holder_keeps_no_value(void **state)
             assert_int_equal(mproc_value_destroy(value), MPROC_OK);
         } else {
             object *cell;
-            be(dead[1]);
             assert_int_equal(object_claim_end(value.id, OBJECT_VALUE, &cell), MPROC_OK);
-            be(self);
+            assert_true(object_entrust(cell, value.id, self, dead[1]));
             sync_sweep(dead[1]);
         }
         sync_sweep(dead[0]);
