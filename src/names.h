@@ -580,6 +580,9 @@
 #define connection_end_turn mproc__connection_end_turn
 
 /* channel/doorbell.h */
+#define doorbell_enter mproc__doorbell_enter
+#define doorbell_leave mproc__doorbell_leave
+#define doorbell_look mproc__doorbell_look
 #define doorbell_answer mproc__doorbell_answer
 #define doorbell_handle mproc__doorbell_handle
 

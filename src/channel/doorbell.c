@@ -12,29 +12,41 @@ static struct {
     os_channel hear, ring;
     uint32_t seen;
     _Atomic bool rung; /* a byte is on its way */
+    os_mutex lock;     /* of the list and of both ends */
+    doorbell_waiter *waiters;
 } bell;
 
 #define MAKING UINT64_MAX
+
+/* Under the lock; there is room for a single byte. False: it could not be sent. */
+static bool send_byte(void)
+{
+    const os_part part[2] = {{"", 1}, {NULL, 0}};
+    size_t done;
+    if (atomic_exchange(&bell.rung, true) ||
+        !os_channel_write(&bell.ring, part, OS_NO_HANDLE, &done, OS_FOREVER))
+        return true;
+    atomic_store(&bell.rung, false);
+    return false;
+}
 
 static void answer_the_door(void *unused)
 {
     (void)unused;
     _Atomic uint32_t *rung = &slot_at(family.self)->rung;
-    const os_part part[2] = {{"", 1}, {NULL, 0}};
     uint32_t turns = 0;
     for (uint32_t seen = bell.seen;;) {
         park(rung, seen, OS_FOREVER, family.self);
         const uint32_t now = atomic_load(rung);
-        size_t done;
         if (now == seen)
             continue;
-        if (atomic_exchange(&bell.rung, true) ||
-            !os_channel_write(&bell.ring, part, OS_NO_HANDLE, &done, OS_FOREVER)) {
+        os_mutex_lock(&bell.lock);
+        const bool sent = send_byte();
+        os_mutex_unlock(&bell.lock);
+        if (sent)
             seen = now;
-        } else { /* once more */
-            atomic_store(&bell.rung, false);
-            spin_give_way(&turns);
-        }
+        else
+            spin_give_way(&turns); /* and once more */
     }
 }
 
@@ -63,6 +75,8 @@ static mproc_err make(void)
     if (!err && !(err = os_channel_open(&bell.ring, ring->handle)))
         both = true;
     if (!err) {
+        os_mutex_init(&bell.lock);
+        bell.waiters = NULL; /* after a fork, the parent's */
         bell.seen = atomic_load(&slot_at(family.self)->rung);
         atomic_store(&bell.rung, false);
         err = os_thread_start(&thread, answer_the_door, NULL);
@@ -102,12 +116,53 @@ mproc_err doorbell_handle(os_handle *handle)
     return MPROC_OK;
 }
 
-/* In this order: a ring that finds the mark still there writes nothing, but what it rang for is seen
- * by the look that follows. The other way round it could leave a mark without a byte. */
-void doorbell_answer(void)
+void doorbell_look(doorbell_waiter *waiter)
+{
+    atomic_store(&waiter->seen, atomic_load(&slot_at(family.self)->rung));
+}
+
+void doorbell_enter(doorbell_waiter *waiter)
+{
+    doorbell_look(waiter);
+    os_mutex_lock(&bell.lock);
+    waiter->previous = NULL;
+    waiter->next = bell.waiters;
+    if (waiter->next)
+        waiter->next->previous = waiter;
+    bell.waiters = waiter;
+    os_mutex_unlock(&bell.lock);
+}
+
+void doorbell_leave(doorbell_waiter *waiter)
+{
+    os_mutex_lock(&bell.lock);
+    *(waiter->previous ? &waiter->previous->next : &bell.waiters) = waiter->next;
+    if (waiter->next)
+        waiter->next->previous = waiter->previous;
+    os_mutex_unlock(&bell.lock);
+}
+
+static bool have_all_seen(uint32_t rung)
+{
+    const doorbell_waiter *each = bell.waiters;
+    while (each && atomic_load(&each->seen) == rung)
+        each = each->next;
+    return !each;
+}
+
+/* In this order: a ring that finds the mark still there writes nothing, but it is counted in the
+ * slot's `rung` by then; one that comes later writes a byte of its own. */
+bool doorbell_answer(doorbell_waiter *waiter)
 {
     unsigned char bytes[16];
     size_t got;
+    os_mutex_lock(&bell.lock);
     os_channel_read(&bell.hear, bytes, sizeof bytes, &got, NULL, 0);
-    atomic_exchange(&bell.rung, false); /* reads, too, so that the look is after that ring */
+    atomic_exchange(&bell.rung, false); /* reads, too, so that what follows is after that ring */
+    doorbell_look(waiter);
+    const bool all = have_all_seen(atomic_load(&waiter->seen));
+    if (!all)
+        send_byte();
+    os_mutex_unlock(&bell.lock);
+    return all;
 }

@@ -4,6 +4,7 @@
 
 #include "../data/ends.h"
 #include "../family/park.h"
+#include "../family/spin.h"
 #include "doorbell.h"
 
 /* One call's wait. */
@@ -12,6 +13,9 @@ typedef struct many {
     size_t count, queues, ready;
     os_wait_item *handles; /* of those that are not queues, and the doorbell */
     size_t handle_count;
+    bool at_door; /* the last of the handles is the doorbell */
+    doorbell_waiter door;
+    uint32_t turns;
 } many;
 
 /* ---- what is ready by now ---- */
@@ -115,8 +119,8 @@ static mproc_err sleep_for_any(many *m, uint32_t seen, int64_t deadline)
     mproc_err err = os_wait_ready(m->handles, m->handle_count, deadline);
     if (!err) {
         take_over_ready(m);
-        if (m->queues && m->handles[m->handle_count - 1].ready)
-            doorbell_answer();
+        if (m->at_door && m->handles[m->handle_count - 1].ready && !doorbell_answer(&m->door))
+            spin_give_way(&m->turns);
     }
     return err;
 }
@@ -128,6 +132,8 @@ static mproc_err wait_for_any(many *m, int64_t deadline)
     _Atomic uint32_t *rung = &slot_at(family.self)->rung;
     for (bool last = deadline == 0;;) {
         const uint32_t seen = atomic_load(rung);
+        if (m->at_door)
+            doorbell_look(&m->door);
         if (m->queues)
             watch_queues(m);
         mproc_err err = look(m);
@@ -150,7 +156,11 @@ static mproc_err watch_and_wait(many *m, int64_t deadline)
 {
     if (m->queues)
         object_begin_watch();
+    if (m->at_door)
+        doorbell_enter(&m->door);
     mproc_err err = wait_for_any(m, deadline);
+    if (m->at_door)
+        doorbell_leave(&m->door);
     if (m->queues)
         object_end_watch();
     return err;
@@ -165,6 +175,7 @@ static mproc_err prepare(many *m)
     if ((err = doorbell_handle(&doorbell)))
         return err;
     m->handles[m->handle_count++] = (os_wait_item){.handle = doorbell, .is_channel = true};
+    m->at_door = true;
     return MPROC_OK;
 }
 

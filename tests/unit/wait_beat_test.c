@@ -136,6 +136,54 @@ static void the_end_of_a_watch_leaves_other_threads_theirs(void **state)
     assert_int_equal(mproc_queue_destroy(other), MPROC_OK);
 }
 
+/* ---- several threads that wait for the same ---- */
+
+enum { THREADS = 3, ROUNDS = 20 };
+
+static mproc_connection wire[2];
+
+static void wait_for_message_among_others(void *err)
+{
+    mproc_waitable items[2] = {{.kind = MPROC_WAITABLE_QUEUE, .queue = queue},
+                               {.kind = MPROC_WAITABLE_CONNECTION, .connection = wire[0]}};
+    *(mproc_err *)err = mproc_wait(items, 2, NULL, LONG);
+}
+
+static bool watch_all(void)
+{
+    const int count_shift = 48;
+    return atomic_load(&slot_at(family.self)->watched) >> count_shift == THREADS;
+}
+
+/* Whichever of them is first takes what has woken it away. */
+static void each_of_several_threads_finds_a_message(void **state)
+{
+    (void)state;
+    char byte;
+    object_beat = INT64_C(4) * LONG * 1000000;
+    assert_int_equal(mproc_pipe(&wire[0], &wire[1], MPROC_DUPLEX), MPROC_OK);
+    for (int round = 0; round < ROUNDS; round++) {
+        os_handle threads[THREADS];
+        mproc_err err[THREADS];
+        for (int i = 0; i < THREADS; i++) {
+            assert_int_equal(os_thread_start(&threads[i], wait_for_message_among_others, &err[i]),
+                             MPROC_OK);
+        }
+        while (!watch_all())
+            os_yield();
+        os_wait_ready(NULL, 0, os_now() + 2000000); /* most likely they sleep by then */
+        assert_int_equal(mproc_queue_put(queue, "x", 1, 0), MPROC_OK);
+        for (int i = 0; i < THREADS; i++)
+            os_thread_join(threads[i]);
+        for (int i = 0; i < THREADS; i++)
+            assert_int_equal(err[i], MPROC_OK);
+        assert_int_equal(mproc_queue_get(queue, &byte, 1, NULL, 0), MPROC_OK);
+    }
+    object_beat = BEAT;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(mproc_connection_close(wire[i]), MPROC_OK);
+}
+
 static int make_queue(void **state)
 {
     (void)state;
@@ -158,6 +206,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_time_out_between_two_beats_comes_in_time),
         cmocka_unit_test(a_process_whose_watch_has_ended_is_rung_no_more),
         cmocka_unit_test(the_end_of_a_watch_leaves_other_threads_theirs),
+        cmocka_unit_test(each_of_several_threads_finds_a_message),
     };
     return cmocka_run_group_tests(tests, make_queue, destroy_queue);
 }
