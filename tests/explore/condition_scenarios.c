@@ -89,7 +89,7 @@ static void wait_while_there(int who)
 
 /* ---- who may sleep ---- */
 
-enum { STATE_SHIFT = OBJECT_OWNER_BITS, STATE_NOTIFIED = 3, PLACES = 16 };
+enum { STATE_SHIFT = OBJECT_OWNER_BITS, STATE_WAITING = 2, STATE_NOTIFIED, PLACES = 16 };
 
 static unsigned state_of(const waiter *place)
 {
@@ -108,12 +108,14 @@ static const waiter *place_of(int who)
     return NULL;
 }
 
-static bool is_in_table(int who)
+/* From that kind of place on. */
+static bool is_in_table(int who, unsigned least)
 {
     const waiter *places = arena_table_begin(ARENA_WAITERS);
     for (int i = 1; i < PLACES; i++) {
         const uint64_t state = atomic_load(&places[i].state);
-        if (state_of(&places[i]) >= 2 && (state & OBJECT_OWNER) == (explore_slot(who) & 0xffff) + 1)
+        if (state_of(&places[i]) >= least &&
+            (state & OBJECT_OWNER) == (explore_slot(who) & 0xffff) + 1)
             return true;
     }
     return false;
@@ -131,7 +133,14 @@ static bool has_lock(int who)
 static void note_debt(int victim)
 {
     if (victim < EXPLORE_PLAYERS)
-        stage.owed = is_in_table(victim) || !has_lock(victim);
+        stage.owed = is_in_table(victim, STATE_WAITING) || !has_lock(victim);
+}
+
+/* One of its threads may have used it up while the other one waits. */
+static void note_debt_of_two(int victim)
+{
+    if (victim < EXPLORE_PLAYERS)
+        stage.owed = is_in_table(victim, STATE_NOTIFIED) || !has_lock(victim);
 }
 
 static const char *stuck_if_told(int who)
@@ -194,6 +203,13 @@ const explore_play condition_scenarios[] = {{"condition: two wait, two notificat
                                              make,
                                              {wait_for_one, wait_for_one, notify_twice},
                                              .stuck = stuck,
+                                             .threads = SECOND},
+                                            {"condition: a process of two waiters, another, notify",
+                                             make,
+                                             {wait_for_one, wait_for_one, wait_for_one, notify},
+                                             .stuck = stuck,
+                                             .at_death = note_debt_of_two,
+                                             .mortal = FIRST,
                                              .threads = SECOND},
                                             {"condition: destroy under waiters",
                                              make,

@@ -22,6 +22,16 @@ static void make_value(void)
     MUST(mproc_value_create(&stage.value, sizeof(pair), NULL, NULL));
 }
 
+/* Under a given lock, a copy takes the value's own one as well. */
+static void make_value_with_lock(void)
+{
+    MUST(mproc_lock_create(&stage.lock));
+    MUST(mproc_semaphore_create(&stage.semaphore, 0, 0));
+    note_heap();
+    MUST(mproc_value_create(&stage.value, sizeof(pair), NULL,
+                            &(mproc_value_options){.lock = stage.lock}));
+}
+
 static void make_array(void)
 {
     note_heap();
@@ -62,6 +72,41 @@ static void read_both(int who)
     stage.result[who] = mproc_value_get(stage.value, &both, sizeof both);
     if (!stage.result[who] && both.a != both.b)
         explore_wrong("a value is read half");
+}
+
+static void set_both(int who)
+{
+    const pair both = {who, who};
+    stage.result[who] = mproc_value_set(stage.value, &both, sizeof both);
+}
+
+/* The bytes are the holder's until it lets go, also of a value that is destroyed meanwhile. */
+static void hold_and_write(int who)
+{
+    void *data;
+    mproc_err err = mproc_value_acquire(stage.value, MPROC_FOREVER, &data);
+    stage.result[who] = err;
+    if (err == MPROC_ESTALE)
+        return;
+    volatile pair *both = data;
+    both->a = both->b = 7;
+    give_way();
+    if (both->a != 7 || both->b != 7)
+        explore_wrong("another writes into the holder's bytes");
+    mproc_value_release(stage.value);
+}
+
+/* A block of the same size, which might be the value's. */
+static void take_block(int who)
+{
+    mproc_memory mine = {0};
+    MUST(mproc_memory_alloc(&mine, sizeof(pair)));
+    volatile pair *both = mproc_memory_data(mine);
+    both->a = both->b = 9;
+    give_way();
+    if (both->a != 9 || both->b != 9)
+        explore_wrong("another writes into a block");
+    stage.result[who] = mproc_memory_free(mine);
 }
 
 static void destroy_value(int who)
@@ -120,7 +165,7 @@ static void set_second(int who)
     stage.result[who] = mproc_string_set(stage.string, texts[1]);
 }
 
-static void set_both(int who)
+static void set_two_texts(int who)
 {
     set_first(who);
     set_second(who);
@@ -201,6 +246,21 @@ const explore_play data_scenarios[] = {{"value: two add, one reads",
                                         {destroy_value, add_to_both, read_both},
                                         .check = value_can_be_ended,
                                         .mortal = FIRST | SECOND},
+                                       {"value: destroy under a holder",
+                                        make_value,
+                                        {destroy_value, hold_and_write, take_block},
+                                        .check = value_can_be_ended,
+                                        .mortal = FIRST | SECOND},
+                                       {"value: a given lock, destroy beside two",
+                                        make_value_with_lock,
+                                        {destroy_value, set_both, read_both},
+                                        .check = value_can_be_ended,
+                                        .mortal = FIRST | SECOND},
+                                       {"value: two destroy",
+                                        make_value,
+                                        {destroy_value, destroy_value, set_both},
+                                        .check = value_can_be_ended,
+                                        .mortal = FIRST | THIRD},
                                        {"array: two set, one reads",
                                         make_array,
                                         {set_array, set_array, read_array},
@@ -217,7 +277,7 @@ const explore_play data_scenarios[] = {{"value: two add, one reads",
                                         .mortal = FIRST},
                                        {"string: two texts while one reads",
                                         make_string,
-                                        {set_both, read_string},
+                                        {set_two_texts, read_string},
                                         .check = string_can_be_ended,
                                         .mortal = FIRST},
                                        {"string: destroy beside two",

@@ -138,7 +138,7 @@ void explore_open(const explore_play *chosen, bool futex)
 
 slot_id explore_slot(int who)
 {
-    return slots[who];
+    return slots[players_process(who)];
 }
 
 void explore_sweep(slot_id dead)

@@ -94,7 +94,7 @@ void explore_wrong(const char *text); /* the first one of a schedule counts */
 bool explore_killed(void);            /* somebody has been killed */
 bool explore_is_dead(int who);
 bool explore_is_done(int who); /* has come to the end of its act */
-slot_id explore_slot(int who);
+slot_id explore_slot(int who); /* of its process */
 const volatile void *explore_sleeps_on(int who);
 void explore_sweep(slot_id dead); /* as the parent of a process does it */
 

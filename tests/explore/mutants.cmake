@@ -19,7 +19,7 @@ function(compile_broken file from first object)
         COMMAND "${COMPILER}" ${COMPILE} ${front} -iquote "${SOURCE}/${folder}" -c "${from}" -o "${object}"
         RESULT_VARIABLE result ERROR_VARIABLE errors)
     if(result)
-        message(FATAL_ERROR "${file} cannot be compiled any more:\n${errors}")
+        message(FATAL_ERROR "${file} cannot be compiled:\n${errors}")
     endif()
 endfunction()
 
@@ -55,7 +55,8 @@ function(build_broken file text users)
     endif()
 endfunction()
 
-# mutant(FILE OLD NEW SCENARIO [USERS FILE...]): OLD stands in FILE exactly once. SCENARIO: the beginning
+# mutant(FILE OLD NEW SCENARIO [USERS FILE...]): OLD stands in FILE exactly once (a line that has changed
+# since then is as good as missed). SCENARIO: the beginning
 # of its name. USERS: of a header, the sources to compile with it.
 function(mutant file old new scenario)
     cmake_parse_arguments(arg "" "" "USERS" ${ARGN})
@@ -65,15 +66,17 @@ function(mutant file old new scenario)
     file(READ "${SOURCE}/${file}" text)
     string(FIND "${text}" "${old}" at)
     string(FIND "${text}" "${old}" last REVERSE)
+    math(EXPR tried "${tried} + 1")
+    set(tried ${tried} PARENT_SCOPE)
     if(at EQUAL -1 OR NOT at EQUAL last)
-        message(FATAL_ERROR "Not once in ${file}:\n${old}")
+        message("GONE     ${file}: ${old}")
+        set(missed ${missed} "${file}" PARENT_SCOPE)
+        return()
     endif()
     string(REPLACE "${old}" "${new}" text "${text}")
     build_broken("${file}" "${text}" "${arg_USERS}")
     execute_process(COMMAND "${FOLDER}/explore" -f -t 5 -s "${scenario}"
         RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output TIMEOUT 300)
-    math(EXPR tried "${tried} + 1")
-    set(tried ${tried} PARENT_SCOPE)
     string(REGEX REPLACE "\n.*" "" what "${old}")
     if(result EQUAL 0)
         message("MISSED   ${file}: ${what}")

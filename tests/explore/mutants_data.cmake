@@ -25,13 +25,13 @@ mutant(data/bell.c [[if (word & BELL_WATCHED)]] [[if (!word)]] "queue: a watcher
 
 mutant(data/messages.c [[
         end_commit(&q->tail, tail);
-    ends_unlock(&q->tail);
+    ends_unlock(q, &q->tail);
     if (written)
         bell_ring(q->items.cell, q->items.id);]] [[
         bell_ring(q->items.cell, q->items.id);
     if (written)
         end_commit(&q->tail, tail);
-    ends_unlock(&q->tail);]] "queue: a producer, a consumer")
+    ends_unlock(q, &q->tail);]] "queue: a producer, a consumer")
 mutant(data/messages.c [[
     if (!err)
         bell_ring(q->room.cell, q->room.id);
@@ -43,14 +43,14 @@ mutant(data/messages.c [[
             heap_unlink(d->block, object_tag(q->id), family.self);
         killpoint();
     }
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     if (!err)]] [[
         if (d->block)
             heap_unlink(d->block, object_tag(q->id), family.self);
         killpoint();
         end_commit(&q->head, head);
     }
-    ends_unlock(&q->head);
+    ends_unlock(q, &q->head);
     if (!err)]] "queue: a large message")
 mutant(data/messages.c [[
         heap_link(p->block, family.self, object_tag(q->id));]] "" "queue: a large message")
@@ -69,20 +69,31 @@ mutant(data/queue.c [[object_ring_watchers(q->items.cell);]] "" "queue: a watche
 mutant(data/ends.c [[object_touch(q->queue);]] "" "queue: join")
 mutant(data/ends.c [[object_touch(q->items.cell);]] "" "queue: two messages, two consumers")
 mutant(data/ends.c [[object_touch(q->room.cell);]] "" "queue: room for one, two producers")
-mutant(data/ends.c [[object_retire(cell); /* a thread that wakes must find it gone */]] ""
-    "queue: a watcher, destroy")
 mutant(data/ends.c [[
-        wake_all(cell);
-        if (!take_both]] [[
-        if (!take_both]] "queue: a watcher, destroy")
+        object_retire(cell, q.id);
+        wake_all(&q);]] [[
+        wake_all(&q);
+        object_retire(cell, q.id);]] "queue: a watcher, destroy")
+mutant(data/ends.c [[
+        object_retire(cell, q.id);
+        wake_all(&q);]] [[
+        object_retire(cell, q.id);]] "queue: a watcher, destroy")
+mutant(data/ends.c [[
+        if (!are_free(q))
+            return;]] [[
+        return;]] "queue: an impatient destroyer")
 mutant(data/ends.c [[
     heap_each_linked(unneeded.tag, free_unless_needed, &unneeded);]] "" "queue: a large message")
 mutant(data/string.c [[
     return atomic_load_explicit(&it->cell->field[TEXTS], memory_order_acquire) == texts &&
            is_alive(it);]] [[
     return texts && is_alive(it);]] "string: two texts")
-mutant(data/guarded.c [[bool locked = it->lock != NO_LOCK;]] [[bool locked = false;]]
+mutant(data/guarded.c [[const bool locked = it->lock != NO_LOCK, pinned]] [[const bool locked = false, pinned]]
     "value: two add, one reads")
+
+mutant(data/guarded.c [[
+    if (err == MPROC_ESTALE && lock.cell == it->cell)
+        robust_leave(it->cell, it->id, true);]] "" "value: destroy")
 
 mutant(channel/wait.c [[
         if (m->queues)

@@ -20,6 +20,15 @@ mutant(family/robust.c [[
     if (!(word & WAITERS) && !swap(a->cell, &word, word | WAITERS))
         return MPROC_OK;]] "" "lock: three")
 
+mutant(family/robust.c [[
+    replace_holder(cell, dead);
+    drop_dead(cell, dead);]] [[
+    drop_dead(cell, dead);]] "string: destroy beside two")
+mutant(family/robust.c [[
+        if (is_held(atomic_load(&cell->word)) ||
+            !object_entrust]] [[
+        if (true || !object_entrust]] "value: destroy under a holder")
+
 mutant(family/waiters.c [[
     if (kind_of(state) == NOTIFIED)
         waiters_notify(atomic_load(&place->object), 1);]] "" "condition: two wait, one notification")

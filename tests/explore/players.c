@@ -439,6 +439,11 @@ bool players_crash(void *context, const char *text)
 
 /* ---- what others ask ---- */
 
+int players_process(int who)
+{
+    return process_of[who];
+}
+
 int players_current(void)
 {
     return run.current;

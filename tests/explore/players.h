@@ -24,7 +24,8 @@ bool players_crash(void *context, const char *text);
 
 /* ---- for the seams ---- */
 
-int players_current(void); /* NOBODY: the engine itself */
+int players_process(int who); /* the player whose process it is a thread of, or itself */
+int players_current(void);    /* NOBODY: the engine itself */
 int64_t players_clock(void);
 void players_yield(void);
 /* Until woken, or its time is up: false. */

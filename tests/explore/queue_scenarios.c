@@ -216,6 +216,13 @@ static void watch(int who)
         explore_wrong("a wait returns though nothing is ready");
 }
 
+static void watch_impatiently(int who)
+{
+    mproc_waitable item = {.kind = MPROC_WAITABLE_QUEUE, .queue = stage.queue};
+    size_t ready;
+    stage.result[who] = mproc_wait(&item, 1, &ready, EXPLORE_TIMEOUT_MS);
+}
+
 static void watch_and_get(int who)
 {
     watch(who);
@@ -407,6 +414,13 @@ const explore_play queue_scenarios[] = {
      {watch_and_get, watch_and_get, put_a_b},
      .stuck = stuck,
      .check = each_comes_once},
+    {"queue: two threads watch, one of them impatiently",
+     make,
+     {watch_impatiently, watch, put_a},
+     .stuck = stuck,
+     .mortal = THIRD,
+     .impatient = FIRST,
+     .threads = SECOND},
     {"queue: a watcher, close", make, {close_it, watch}, .stuck = stuck, .mortal = FIRST},
     {"queue: a watcher, destroy", make, {destroy, watch}, .stuck = stuck, .mortal = FIRST},
     {"queue: the ring grows",
