@@ -74,11 +74,13 @@ static void destroy_and_create(int who)
     create_lock(who);
 }
 
-static void end_one(object *cell, void *unused)
+static void end_all(void)
 {
-    (void)unused;
-    if (object_is_live(cell))
-        object_destroy(object_id(cell), object_type_of(cell));
+    object *cells = atomic_load(&objects.cells);
+    for (uint32_t i = 0; i < atomic_load(&objects.used); i++) {
+        if (object_is_live(&cells[i]))
+            object_destroy(object_id(&cells[i]), object_type_of(&cells[i]));
+    }
 }
 
 /* What a dead one has made is there, whole: ended here. */
@@ -86,7 +88,7 @@ static const char *nothing_is_left(void)
 {
     if (explore_killed()) {
         const uint32_t before = object_count();
-        object_each(end_one, NULL);
+        end_all();
         if (before > stage.objects + 6)
             return "there are more objects than were made";
         return object_count() ? "an object is neither there nor gone" : NULL;

@@ -40,7 +40,26 @@ mproc_err doorbell_handle(os_handle *handle)
     abort();
 }
 
-void doorbell_answer(void)
+void doorbell_enter(doorbell_waiter *waiter)
 {
+    (void)waiter;
+    abort();
+}
+
+void doorbell_leave(doorbell_waiter *waiter)
+{
+    (void)waiter;
+    abort();
+}
+
+void doorbell_look(doorbell_waiter *waiter)
+{
+    (void)waiter;
+    abort();
+}
+
+bool doorbell_answer(doorbell_waiter *waiter)
+{
+    (void)waiter;
     abort();
 }
