@@ -189,6 +189,7 @@ void companion_call(scene *s, int who)
 {
     companion *one = &s->companions[who];
     atomic_store(&one->stage, STAGE_NONE);
+    atomic_store(&one->result, MPROC_OK); /* not that of another operation, should it have none */
     scene_tell(&one->order, atomic_load(&one->order) + 1);
 }
 
