@@ -21,20 +21,12 @@
 typedef struct order {
     arena_ref scene;
     uint32_t operation;
-    uint32_t point;  /* of the victim */
-    uint32_t second; /* of the one who joins it; or NO_POINT */
+    kill_at at;
 } order;
-
-typedef struct subject {
-    const operation *operation;
-    const char *noun;
-    int kind;
-    uint32_t index;
-} subject;
 
 static arena_ref scene_ref;
 
-static subject subject_at(uint32_t index)
+subject subject_at(uint32_t index)
 {
     subject found = {.index = index};
     found.operation = operation_at(index, &found.noun, &found.kind);
@@ -64,7 +56,7 @@ static int be_victim(void *args, size_t size)
         op->prepare(s);
     scene_tell(&s->ready, 1);
     MUST(scene_await(&s->go, 1));
-    method.begin(told->point);
+    method.begin(told->at.point, &s->points);
     if (!op->act)
         return 0;
     op->act(s);
@@ -118,7 +110,7 @@ static int initialize_worker(void *args, size_t size)
     MUST(scene_await(&s->employed, 1));
     scene_tell(&s->ready, 1);
     MUST(scene_await(&s->go, 1));
-    method.begin(told->point);
+    method.begin(told->at.point, &s->points);
     return 0;
 }
 
@@ -177,8 +169,8 @@ static int be_reaper(void *args, size_t size)
     scene *s = arena_at(told->scene);
     enter();
     mproc_process *victim = start_victim(told);
-    MUST(victim && method.bring(mproc_process_pid(victim), s, told->point));
-    method.begin(told->second);
+    MUST(victim && method.bring(mproc_process_pid(victim), s, told->at.point, &s->points));
+    method.begin(told->at.second, &s->seconds);
     method.finish(s);
     mproc_process_join(victim, MPROC_FOREVER);
     conclude(told);
@@ -266,12 +258,6 @@ static void clear(scene *s, const subject *of)
     s->kind = of->kind;
 }
 
-typedef struct reached {
-    bool end;        /* the victim came to the end of its act */
-    bool second_end; /* the one who joined it came to the end of that */
-    outcome found;
-} reached;
-
 /* A child that it was just making when it was killed may be left stopped, and holds what it had open:
  * without pidfds it is not seen to have ended until that one goes on. */
 static mproc_err join_killed(mproc_process *process)
@@ -286,20 +272,35 @@ static mproc_err join_killed(mproc_process *process)
     return err;
 }
 
+/* The root joins the victim: what would be kill points of a process in its place is counted. */
+static void finish_victim(scene *s, mproc_process *victim, const order *told)
+{
+    if (method.count)
+        method.count(&s->seconds);
+    method.finish(s);
+    EXPECT(join_killed(victim) == MPROC_OK);
+    conclude(told);
+    if (method.count)
+        method.end();
+}
+
 /* True: the victim has come to the end of its act, where that is its own end. */
 static bool run_processes(scene *s, const order *told)
 {
-    const bool alone = told->second == NO_POINT;
+    const bool alone = told->at.second == NO_POINT;
     mproc_process *process = alone ? start_victim(told) : start(be_reaper, told);
     EXPECT(process != NULL);
-    EXPECT(method.bring(mproc_process_pid(process), s, alone ? told->point : told->second));
-    method.finish(s);
-    EXPECT(join_killed(process) == MPROC_OK);
+    EXPECT(alone ? method.bring(mproc_process_pid(process), s, told->at.point, &s->points)
+                 : method.bring(mproc_process_pid(process), s, told->at.second, &s->seconds));
+    if (alone) {
+        finish_victim(s, process, told);
+    } else {
+        method.finish(s);
+        EXPECT(join_killed(process) == MPROC_OK);
+    }
     const bool ended = alone && has_ended_by_itself(process);
     EXPECT(was_killed(process) || ended);
     mproc_process_free(process);
-    if (alone)
-        conclude(told);
     scene_tell(&s->go, 1); /* in case that its reaper died before it could tell it */
     EXPECT(atomic_load(&s->victim) != 0);
     await_sweep(atomic_load(&s->victim));
@@ -330,10 +331,19 @@ static void free_padding(padding *pads)
         EXPECT(mproc_lock_destroy(pads->locks[--pads->count]) == MPROC_OK);
 }
 
-static reached run_case(const subject *of, uint32_t point, uint32_t second)
+/* With the end as one more. */
+static void count(reached *got, const scene *s, bool alone)
+{
+    if (got->end)
+        got->points = atomic_load(&s->points) + 1;
+    if (got->second_end || (alone && method.count))
+        got->seconds = atomic_load(&s->seconds) + 1;
+}
+
+reached drive_case(const subject *of, kill_at at)
 {
     scene *s = arena_at(scene_ref);
-    const order told = {scene_ref, of->index, point, second};
+    const order told = {scene_ref, of->index, at};
     padding pads;
     clear(s, of);
     pad_cells(&pads);
@@ -344,6 +354,7 @@ static reached run_case(const subject *of, uint32_t point, uint32_t second)
     EXPECT(!ended || !of->operation->act);
     reached got = {.end = ended || atomic_load(&s->done),
                    .second_end = atomic_load(&s->second_done)};
+    count(&got, s, at.second == NO_POINT);
     scene_tell(&s->over, 1);
     got.found = of->operation->check(s);
     if (atomic_load(&s->wrong))
@@ -356,101 +367,6 @@ static reached run_case(const subject *of, uint32_t point, uint32_t second)
     EXPECT(after.objects == before.objects);
     free_padding(&pads);
     return got;
-}
-
-typedef struct totals {
-    uint32_t operations, points, recoveries;
-} totals;
-
-/* Where a process takes a tenth of a second to start, the ordinary form is a sample. */
-static bool is_sample(void)
-{
-    return !is_soak() && !os_can_start(MPROC_FORK);
-}
-
-/* Long operations go over many alike: behind the first ones ever fewer are tried. */
-static uint32_t next_point(uint32_t point, uint32_t step, const drive_options *options)
-{
-    const uint32_t dense = is_soak() ? 10 * options->dense : options->dense;
-    if (is_sample())
-        return point + step + point / 2;
-    return point + (point < dense ? step : step + point / 8);
-}
-
-static void drive_recovery(const subject *of, uint32_t point, totals *sum,
-                           const drive_options *options)
-{
-    static uint32_t cases;
-    const uint32_t every = is_soak() ? 1 : is_sample() ? 8 : options->every;
-    for (uint32_t second = cases++ % every;; second = next_point(second, every, options)) {
-        scene_context("%s: %s, killed at point %u, its recovery at %u", of->noun,
-                      of->operation->name, point, second);
-        sum->recoveries++;
-        if (run_case(of, point, second).second_end || is_sample())
-            return;
-    }
-}
-
-/* In the ordinary form: of long operations a part, and of a sample little. */
-static bool is_worth_recovery(const subject *of, uint32_t point)
-{
-    const uint32_t first = 16, part = is_sample() ? 8 : 4;
-    return is_soak() || (point < first && !is_sample()) || point % part == of->index % part;
-}
-
-/* Where others are at work at the same time, the same point may come sooner or later. */
-static void expect_once(const subject *of, outcome found, bool repeats, bool *after)
-{
-    EXPECT(found != OUTCOME_BEFORE || !*after);
-    *after |= found == OUTCOME_AFTER && repeats && !of->operation->accompany;
-}
-
-static void drive_one(const subject *of, totals *sum, const drive_options *options)
-{
-    bool after = false;
-    const uint32_t step = is_sample() ? 4 : 1;
-    for (uint32_t point = of->index % step;; point = next_point(point, step, options)) {
-        scene_context("%s: %s, killed at point %u", of->noun, of->operation->name, point);
-        reached got = run_case(of, point, NO_POINT);
-        sum->points++;
-        EXPECT(got.found != OUTCOME_AFTER || point > 0);
-        EXPECT(got.found != OUTCOME_BEFORE || !got.end);
-        expect_once(of, got.found, options->repeats, &after);
-        if (options->recovery && is_worth_recovery(of, point))
-            drive_recovery(of, point, sum, options);
-        if (got.end)
-            break;
-    }
-    sum->operations++;
-}
-
-/* A noun, or a noun and a name. */
-static bool is_chosen(const char *name)
-{
-    const char *only = getenv("MPROC_CRASH_ONLY"), *without = getenv("MPROC_CRASH_WITHOUT");
-    return (!only || strncmp(only, name, strlen(only)) == 0) &&
-           (!without || strncmp(without, name, strlen(without)) != 0);
-}
-
-void drive_operations(const drive_options *options)
-{
-    totals sum = {0};
-    subject of;
-    for (uint32_t i = 0; (of = subject_at(i)).operation; i++) {
-        const int64_t begin = os_now();
-        const totals before = sum;
-        char name[100];
-        snprintf(name, sizeof name, "%s: %s", of.noun, of.operation->name);
-        if (!is_chosen(name))
-            continue;
-        drive_one(&of, &sum, options);
-        print_message("%-48s %5u kill points, recovery %6u, %6lld ms\n", name,
-                      sum.points - before.points, sum.recoveries - before.recoveries,
-                      (long long)((os_now() - begin) / MILLISECOND));
-    }
-    print_message("%s: %u operations, %u kill points, all recovered; recovery: %u kill points, all "
-                  "recovered\n",
-                  method.name, sum.operations, sum.points, sum.recoveries);
 }
 
 int drive_set_up(void **state)

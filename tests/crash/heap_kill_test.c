@@ -11,10 +11,13 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "../unit/family_support.h"
+#include "budget.h"
 #include "family/family.h"
 #include "family/heap.h"
 
+enum { SECONDS = 4, LEAST = 20, SOAK = 5000 }; /* rounds, each with a kill of every worker */
 enum { KEPT = 24, HOMES = 24, WORKERS = 2, BYSTANDER = 300000 };
 
 /* What a worker shares with the test. */
@@ -143,22 +146,23 @@ static size_t kill_all(order told[WORKERS])
 static void a_kill_at_any_instant_leaves_nothing_in_the_heap(void **state)
 {
     (void)state;
-    const char *soak = getenv("MPROC_SOAK");
-    const int times = soak && *soak == '1' ? 5000 : 100;
-    const uint64_t empty = heap_used();
-    order told[WORKERS] = {{.seed = 1}, {.seed = 2}};
+    const int64_t end = budget_end(SECONDS, 1);
+    const uint64_t empty = heap_used(), starts = count_starts();
+    order told[WORKERS] = {{.seed = pace_seed()}, {.seed = pace_seed() + 1}};
     arena_ref bystander;
     size_t valid = 0;
+    int rounds = 0;
+    print_message("MPROC_TEST_SEED=%u\n", pace_seed());
     for (int i = 0; i < WORKERS; i++)
         assert_int_equal(heap_alloc(sizeof(board), family.self, &told[i].board), MPROC_OK);
     assert_int_equal(heap_alloc(BYSTANDER, family.self, &bystander), MPROC_OK);
     memset(arena_at(bystander), 0x42, BYSTANDER);
     kill_all(told);
     const uint64_t used = heap_used();
-    for (int i = 0; i < times; i++) {
+    for (; rounds < LEAST || (is_soak() ? rounds < SOAK : os_now() < end); rounds++) {
         valid += kill_all(told);
         if (heap_used() != used)
-            fail_msg("round %d: %llu bytes more", i, (unsigned long long)(heap_used() - used));
+            fail_msg("round %d: %llu bytes more", rounds, (unsigned long long)(heap_used() - used));
     }
     assert_true(valid > 0);
     for (size_t i = 0; i < BYSTANDER; i++)
@@ -167,6 +171,9 @@ static void a_kill_at_any_instant_leaves_nothing_in_the_heap(void **state)
     for (int i = 0; i < WORKERS; i++)
         heap_free(told[i].board, family.self);
     assert_int_equal(heap_used(), empty);
+    /* Half of the slots were claimed for receivers. */
+    print_message("heap storm: %d kills, %llu process starts, seed %u\n", rounds * WORKERS,
+                  (unsigned long long)(count_starts() - starts) / 2, pace_seed());
 }
 
 /* No span is left out, and none stays cut up. */

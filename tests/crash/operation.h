@@ -40,6 +40,8 @@ typedef struct scene {
     _Atomic uint64_t victim;      /* its slot */
     _Atomic uint32_t employed;    /* of a worker: its parent has prepared */
     _Atomic uint32_t ready, go;   /* it has prepared; it may act */
+    _Atomic uint32_t points;      /* that it has come by */
+    _Atomic uint32_t seconds;     /* that the one who joined it has come by */
     _Atomic uint32_t done;        /* it has come to the end of its act */
     _Atomic uint32_t second_done; /* likewise the one who joined it */
     _Atomic uint32_t over;        /* it is dead and swept */

@@ -12,13 +12,16 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "../unit/family_support.h"
+#include "budget.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "pool_inside.h"
 
 enum { THREADS = 4, WORKERS = 4, ITEMS = 240, REPLY = 5000, KILLS_KEPT = 65536 };
-enum { PATIENCE_MS = 60000, ROUND_SECONDS = 2, SOAK_SECONDS = 120, SOAK_KILLS = 200 };
+enum { PATIENCE_MS = 60000, SECONDS = 6, ROUND_SECONDS = 2, LEAST = 8 };
+enum { SOAK_SECONDS = 120, SOAK_KILLS = 200 };
 
 /* In the arena: how often each thread's items were begun. */
 typedef struct storm_board {
@@ -391,8 +394,10 @@ static void kill_one(uint32_t *seed, totals *sum)
 
 static void rage(uint32_t *seed, totals *sum)
 {
-    const int64_t end = os_now() + ROUND_SECONDS * INT64_C(1000000000);
-    while (os_now() < end && !atomic_load(&wrong)) {
+    const int64_t end =
+        is_soak() ? os_now() + ROUND_SECONDS * INT64_C(1000000000) : budget_end(SECONDS, 2);
+    const uint64_t least = sum->kills + LEAST;
+    while ((sum->kills < least || os_now() < end) && !atomic_load(&wrong)) {
         nap(next_random(seed) % 8);
         kill_one(seed, sum);
     }
@@ -448,7 +453,8 @@ static void each_item_comes_to_one_end_through_a_storm_of_kills(void **state)
 {
     (void)state;
     totals sum = {0};
-    uint32_t seed = 1;
+    uint32_t seed = pace_seed();
+    print_message("MPROC_TEST_SEED=%u\n", pace_seed());
     assert_int_equal(heap_alloc(sizeof *board, family.self, &board_ref), MPROC_OK);
     board = arena_at(board_ref);
     nap(0);
@@ -464,11 +470,11 @@ static void each_item_comes_to_one_end_through_a_storm_of_kills(void **state)
     sum.failed = atomic_load(&failed);
     sum.crashed = atomic_load(&crashed);
     print_message("pool storm: %llu kills, %llu of them before the worker was ready; %llu items: "
-                  "%llu done, %llu failed, %llu crashed\n",
+                  "%llu done, %llu failed, %llu crashed; %llu process starts, seed %u\n",
                   (unsigned long long)sum.kills, (unsigned long long)sum.early,
                   (unsigned long long)(sum.done + sum.failed + sum.crashed),
                   (unsigned long long)sum.done, (unsigned long long)sum.failed,
-                  (unsigned long long)sum.crashed);
+                  (unsigned long long)sum.crashed, (unsigned long long)count_starts(), pace_seed());
     assert_true(sum.kills > 0 && sum.crashed <= sum.kills);
 }
 

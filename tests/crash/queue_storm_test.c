@@ -12,7 +12,9 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "../unit/family_support.h"
+#include "budget.h"
 #include "family/family.h"
 #include "family/heap.h"
 #include "family/object.h"
@@ -21,7 +23,7 @@ enum { PRODUCERS = 8, CONSUMERS = 8, WORKERS = PRODUCERS + CONSUMERS, QUEUES = 2
 enum { BOUND = 12, ENOUGH = 3000, BATCH = 5 }; /* messages: in each queue, and at once */
 enum { NUMBERS = 1 << 20 };                    /* that a producer has in a round */
 enum { LARGE = 5000, SMALL = 200, HEAD = 2 * sizeof(uint32_t) };
-enum { PATIENCE_MS = 60000, ROUND_SECONDS = 4, SOAK_SECONDS = 120 };
+enum { PATIENCE_MS = 60000, SECONDS = 6, ROUND_SECONDS = 4, SOAK_SECONDS = 120, LEAST = 32 };
 
 /* Of a message, by its number: how often it has come, and whether its producer was killed before it
  * knew that it had been put. */
@@ -322,8 +324,9 @@ static void expect_progress(uint64_t before)
 
 static void rage(uint32_t *seed, totals *sum)
 {
-    const int64_t end = os_now() + ROUND_SECONDS * INT64_C(1000000000);
-    for (int i = 0; os_now() < end; i++) {
+    const int64_t end =
+        is_soak() ? os_now() + ROUND_SECONDS * INT64_C(1000000000) : budget_end(SECONDS, 1);
+    for (int i = 0; i < LEAST || os_now() < end; i++) {
         const uint64_t taken = count_taken();
         const uint32_t who = next_random(seed) % WORKERS;
         mproc_event_wait(board->never, (int)(next_random(seed) % 4));
@@ -402,7 +405,8 @@ static void each_message_arrives_once_through_a_storm_of_kills(void **state)
 {
     (void)state;
     totals sum = {0};
-    uint32_t seed = 1;
+    uint32_t seed = pace_seed();
+    print_message("MPROC_TEST_SEED=%u\n", pace_seed());
     assert_int_equal(heap_alloc(sizeof *board, family.self, &board_ref), MPROC_OK);
     board = arena_at(board_ref);
     const int64_t end = os_now() + (is_soak() ? SOAK_SECONDS : 0) * INT64_C(1000000000);
@@ -411,10 +415,11 @@ static void each_message_arrives_once_through_a_storm_of_kills(void **state)
     while (os_now() < end);
     heap_free(board_ref, family.self);
     print_message("queue storm: %llu kills; of %llu messages %llu were being put by a killed one, "
-                  "%llu had been taken by one (at most %llu)\n",
+                  "%llu had been taken by one (at most %llu); %llu process starts, seed %u\n",
                   (unsigned long long)sum.kills, (unsigned long long)sum.sent,
                   (unsigned long long)sum.uncertain, (unsigned long long)sum.lost,
-                  (unsigned long long)sum.most_lost);
+                  (unsigned long long)sum.most_lost, (unsigned long long)count_starts(),
+                  pace_seed());
 }
 
 int main(int argc, char **argv)

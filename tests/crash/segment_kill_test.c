@@ -12,13 +12,16 @@
 
 #include <mproc/mproc.h>
 
+#include "../pace/pace.h"
 #include "../unit/family_support.h"
+#include "budget.h"
 #include "data/shared_memory.h"
 #include "family/family.h"
 #include "hash.h"
 #include "killpoint.h"
 #include "os.h"
 
+enum { SECONDS = 4, LEAST = 40, SOAK = 10000 }; /* of both halves; kills of the storm */
 enum { SIZE = 100000, SOON = 60000, KILLED = 9, UNEXPECTED = 50, NAMES = 3, NEVER = -1 };
 
 typedef struct order {
@@ -132,12 +135,16 @@ static int be_victim(void *args, size_t size)
 
 /* ---- the root ---- */
 
-/* Spawned: what a fork inherits would keep segments in use. */
+/* Not a fork of this process: what that inherits would keep segments in use. A server's forks are the
+ * cheaper ones. */
 static mproc_process *start(mproc_target target, const order *told)
 {
     mproc_process *process = NULL;
     const mproc_process_options options = {
-        .target = target, .args = told, .args_size = sizeof *told, .method = MPROC_SPAWN};
+        .target = target,
+        .args = told,
+        .args_size = sizeof *told,
+        .method = os_can_start(MPROC_FORKSERVER) ? MPROC_FORKSERVER : MPROC_SPAWN};
     assert_int_equal(mproc_process_create(&process, &options), MPROC_OK);
     assert_int_equal(mproc_process_start(process), MPROC_OK);
     return process;
@@ -235,29 +242,54 @@ static bool run_case(int operation, int point, int second, bool *second_done)
     return done;
 }
 
-/* The short form kills the sweep at every third point, at other ones after each kill. */
-static int kill_sweeps(int operation, int point)
+typedef struct sweeps {
+    int64_t end; /* of the time that there is for all of them */
+    int killed, passed_by;
+} sweeps;
+
+/* At every point, or at every third one when the time is up. */
+static void kill_sweeps(int operation, int point, sweeps *sum)
 {
-    const int step = is_soak() ? 1 : 3;
+    const int third = 3;
     bool swept = !os_has_futex; /* elsewhere a sweep does nothing */
-    int count = 0;
-    for (int second = point % step; !swept; second += step, count++)
+    for (int second = os_now() < sum->end ? 0 : (int)pace_draw((size_t)third); !swept; second++) {
         run_case(operation, point, second, &swept);
-    return count;
+        sum->killed++;
+        if (!swept && os_now() >= sum->end) {
+            second += third - 1;
+            sum->passed_by += third - 1;
+        }
+    }
+}
+
+static void shuffle(int list[OPERATIONS])
+{
+    for (int i = 0; i < OPERATIONS; i++) {
+        const int j = (int)pace_draw((size_t)i + 1);
+        list[i] = list[j];
+        list[j] = i;
+    }
 }
 
 static void killed_at_any_step_nothing_is_left(void **state)
 {
     (void)state;
+    int list[OPERATIONS], all = 0;
+    sweeps sum = {.end = budget_end(SECONDS, 2)};
+    print_message("MPROC_TEST_SEED=%u\n", pace_seed());
+    shuffle(list);
     for (int i = 0; i < OPERATIONS; i++) {
-        int points = 0, sweeps = 0;
+        int points = 0;
         for (bool done = false, swept; !done; points++) {
-            done = run_case(i, points, NEVER, &swept);
-            sweeps += kill_sweeps(i, points);
+            done = run_case(list[i], points, NEVER, &swept);
+            kill_sweeps(list[i], points, &sum);
         }
-        print_message("%-24s %3d kill points, sweeps killed at %4d\n", operations[i].name, points,
-                      sweeps);
+        all += points;
+        print_message("%-24s %3d kill points\n", operations[list[i]].name, points);
     }
+    print_message(
+        "segments: %d kill points, sweeps killed at %d of about %d, seed %u: all recovered\n", all,
+        sum.killed, sum.killed + sum.passed_by, pace_seed());
 }
 
 static void a_slot_tells_of_its_segments(void **state)
@@ -311,31 +343,39 @@ static int use_at_random(void *args, size_t size)
     }
 }
 
+static void end_user(mproc_process *user)
+{
+    mproc_exit_status status;
+    assert_int_equal(mproc_process_kill(user), MPROC_OK);
+    assert_int_equal(mproc_process_join(user, SOON), MPROC_OK);
+    assert_int_equal(mproc_process_exit_status(user, &status), MPROC_OK);
+    assert_int_equal(status.code, KILLED);
+    mproc_process_free(user);
+}
+
 static void killed_at_any_instant_nothing_is_left(void **state)
 {
     (void)state;
     enum { USERS = 4 };
-    const int kills = is_soak() ? 10000 : os_has_futex ? 200 : 60;
+    const int64_t end = budget_end(SECONDS, 2);
+    int kills = 0;
     order told = base_order();
     mproc_process *users[USERS];
     for (unsigned i = 0; i < USERS; i++) {
-        told.seed = i;
+        told.seed = pace_seed() + i;
         users[i] = start(use_at_random, &told);
     }
-    for (unsigned i = 0, seed = 1; i < (unsigned)kills + USERS; i++) {
-        mproc_process **user = &users[i % USERS];
-        mproc_exit_status status;
+    for (uint32_t seed = pace_seed(); kills < LEAST || (is_soak() ? kills < SOAK : os_now() < end);
+         kills++) {
         const int64_t until = os_now() + next_random(&seed) % 3000 * 1000;
         while (os_now() < until)
             os_yield();
-        assert_int_equal(mproc_process_kill(*user), MPROC_OK);
-        assert_int_equal(mproc_process_join(*user, SOON), MPROC_OK);
-        assert_int_equal(mproc_process_exit_status(*user, &status), MPROC_OK);
-        assert_int_equal(status.code, 9);
-        mproc_process_free(*user);
-        told.seed = i + USERS;
-        *user = i < (unsigned)kills ? start(use_at_random, &told) : NULL;
+        told.seed = next_random(&seed);
+        end_user(users[kills % USERS]);
+        users[kills % USERS] = start(use_at_random, &told);
     }
+    for (int i = 0; i < USERS; i++)
+        end_user(users[i]);
     for (int i = 0; i < NAMES; i++) {
         /* What its creator closed stays. */
         mproc_shared_memory *memory = NULL;
@@ -343,6 +383,8 @@ static void killed_at_any_instant_nothing_is_left(void **state)
             drop(memory);
         check(told.name[i], false);
     }
+    print_message("segment storm: %d kills; %llu process starts in all, seed %u\n", kills + USERS,
+                  (unsigned long long)count_starts(), pace_seed());
 }
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
 /* Several processes work on few shared objects, and any of them is killed at any instant: nobody
  * hangs, what the locks protect stays right, and in the end nothing is left. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,12 +9,14 @@
 
 #include <cmocka.h>
 
+#include "../pace/pace.h"
 #include "../unit/family_support.h"
+#include "budget.h"
 #include "family/family.h"
 #include "family/object.h"
 #include "storm.h"
 
-enum { PATIENCE_MS = 60000, SECONDS = 8 };
+enum { PATIENCE_MS = 60000, SECONDS = 6, LEAST = 48 }; /* kills */
 
 static arena_ref board_ref;
 static storm_board *board;
@@ -31,10 +34,11 @@ static mproc_process *start(int who, uint32_t seed)
     return worker;
 }
 
+/* In the soak so many, else as many as there is time for. */
 static int count_kills(void)
 {
-    const bool slow = !os_can_start(MPROC_FORK);
-    return is_soak() ? (slow ? 1000 : 100000) : slow ? 50 : 2000;
+    const int slow = 1000, fast = 100000;
+    return !is_soak() ? INT_MAX : os_can_start(MPROC_FORK) ? fast : slow;
 }
 
 static uint64_t rounds_of_all(void)
@@ -55,13 +59,13 @@ static void expect_progress(uint64_t before)
         fail_msg("wrong at line %u", atomic_load(&board->wrong));
 }
 
-/* Returns how many have been killed: the ordinary form ends early on a busy machine. */
+/* Returns how many have been killed. */
 static int rage(mproc_process *workers[WORKERS], int kills)
 {
-    const int64_t end = is_soak() ? OS_FOREVER : os_now() + SECONDS * INT64_C(1000000000);
-    uint32_t seed = 1;
+    const int64_t end = budget_end(SECONDS, 1);
+    uint32_t seed = pace_seed();
     int i;
-    for (i = 0; i < kills && os_now() < end; i++) {
+    for (i = 0; i < kills && (i < LEAST || os_now() < end); i++) {
         const uint64_t rounds = rounds_of_all();
         const uint32_t who = next_random(&seed) % WORKERS;
         const int64_t until = os_now() + next_random(&seed) % 300 * 1000;
@@ -126,6 +130,7 @@ static void a_storm_of_kills_leaves_nothing(void **state)
 {
     (void)state;
     mproc_process *workers[WORKERS];
+    print_message("MPROC_TEST_SEED=%u\n", pace_seed());
     assert_int_equal(heap_alloc(sizeof *board, family.self, &board_ref), MPROC_OK);
     board = arena_at(board_ref);
     memset(board, 0, sizeof *board);
@@ -133,7 +138,7 @@ static void a_storm_of_kills_leaves_nothing(void **state)
     const uint32_t objects_before = object_count();
     create_all();
     for (int i = 0; i < WORKERS; i++)
-        workers[i] = start(i, (uint32_t)i + 1);
+        workers[i] = start(i, (uint32_t)i + pace_seed());
     const int killed = rage(workers, count_kills());
     atomic_store(&board->stop, 1);
     for (int i = 0; i < WORKERS; i++) {
@@ -146,8 +151,10 @@ static void a_storm_of_kills_leaves_nothing(void **state)
     assert_int_equal(heap_used(), used);
     assert_int_equal(object_count(), objects_before);
     heap_free(board_ref, family.self);
-    print_message("storm: %d kills in %llu operations, the heap is as it was\n", killed,
-                  (unsigned long long)rounds);
+    print_message("storm: %d kills in %llu operations, the heap is as it was; %llu process starts, "
+                  "seed %u\n",
+                  killed, (unsigned long long)rounds, (unsigned long long)count_starts(),
+                  pace_seed());
 }
 
 int main(int argc, char **argv)

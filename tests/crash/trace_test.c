@@ -13,17 +13,20 @@
 
 static bool each_step;
 
-static void begin(uint32_t point)
+static void begin(uint32_t point, _Atomic uint32_t *counter)
 {
     (void)point; /* the tracer counts */
+    (void)counter;
     tracer_mark();
 }
 
 /* It is stopped before it goes. */
-static bool bring(long long pid, scene *s, uint32_t point)
+static bool bring(long long pid, scene *s, uint32_t point, _Atomic uint32_t *counter)
 {
     scene_tell(&s->go, 1);
-    return tracer_bring(pid, point, each_step);
+    const bool brought = tracer_bring(pid, point, each_step);
+    atomic_store(counter, tracer_count());
+    return brought;
 }
 
 static void finish(scene *s)
@@ -32,8 +35,8 @@ static void finish(scene *s)
     tracer_kill();
 }
 
-const kill_method method = {"ptrace", tracer_enter, begin,        tracer_mark,
-                            bring,    finish,       tracer_let_go};
+const kill_method method = {"ptrace", tracer_enter, begin,  tracer_mark,
+                            NULL,     bring,        finish, tracer_let_go};
 
 static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **state)
 {
@@ -42,7 +45,7 @@ static void whatever_is_killed_at_a_store_or_a_system_call_is_recovered(void **s
         print_message("no tracing here\n");
         skip();
     }
-    drive_operations(&(drive_options){.recovery = true, .every = 8, .dense = 40});
+    drive_operations(&(drive_options){.recovery = true, .dense = 40, .seconds = 22});
 }
 
 static void whatever_is_killed_at_an_instruction_is_recovered(void **state)

@@ -19,6 +19,7 @@ void tracer_mark(void);  /* what is between the first and the second mark is tra
 /* By its parent. Returns when it has stopped at the point, or at the second mark, or has ended on
  * the way. False: it has ended before the first one. */
 bool tracer_bring(long long pid, uint32_t point, bool each_step);
+uint32_t tracer_count(void); /* the points that it has come by */
 void tracer_kill(void);
 /* A child that it was just making in another thread. */
 void tracer_let_go(long long pid);

@@ -433,6 +433,11 @@ bool tracer_bring(long long pid, uint32_t point, bool each_step)
     return brought;
 }
 
+uint32_t tracer_count(void)
+{
+    return stopped.count;
+}
+
 void tracer_kill(void)
 {
     if (stopped.ended)
