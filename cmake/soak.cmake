@@ -40,8 +40,10 @@ endmacro()
 
 set(failed "")
 set(result 0)
-soak_step("${CMAKE_COMMAND}" "-DLIST=${source}/tests/fault/mutants.cmake"
-    "-DWORK=${build}/soak/mutants" -P "${source}/tests/mutants.cmake")
+foreach(harness IN ITEMS fault crash)
+    soak_step("${CMAKE_COMMAND}" "-DLIST=${source}/tests/${harness}/mutants.cmake"
+        "-DWORK=${build}/soak/mutants" -P "${source}/tests/mutants.cmake")
+endforeach()
 execute_process(COMMAND "${CMAKE_COMMAND}" "-DWORK=${build}/soak/models"
     -P "${source}/tests/models/run.cmake" RESULT_VARIABLE models)
 if(NOT models EQUAL 0)
@@ -49,8 +51,8 @@ if(NOT models EQUAL 0)
     message(SEND_ERROR " tests/models: a model is not as it should be")
 endif()
 if(NOT result EQUAL 0)
-    list(APPEND failed "mutants of tests/fault")
-    message(SEND_ERROR " tests/fault: something broken was not noticed")
+    list(APPEND failed "mutants")
+    message(SEND_ERROR " tests/fault, tests/crash: something broken was not noticed")
 endif()
 foreach(config IN LISTS CONFIGS)
     set(result 0)

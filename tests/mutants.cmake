@@ -3,6 +3,7 @@
 #   cmake -DLIST=tests/fault/mutants.cmake [-DONLY=REGEX] [-DWORK=build/mutants] -P tests/mutants.cmake
 # A list begins with set(target TEST), and then says for each place
 #   mutant(NAME METHOD FILE [[the piece of source]] [[what stands there instead]])
+# A test that stands still has noticed it, too.
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH source)
 if(NOT DEFINED WORK)
@@ -11,6 +12,7 @@ endif()
 set(copy "${WORK}/source")
 set(missed "")
 set(count 0)
+set(hang 180) # seconds
 cmake_path(ABSOLUTE_PATH LIST)
 
 function(build result)
@@ -44,9 +46,10 @@ function(mutant name method path old new)
     if(NOT built EQUAL 0)
         message(FATAL_ERROR " ${name}: does not compile, see ${WORK}/build.log")
     endif()
+    string(TIMESTAMP begun "%s" UTC)
     execute_process(COMMAND "${CMAKE_COMMAND}" -E env "MPROC_TEST_METHOD=${method}"
         "${WORK}/build/bin/${target}"
-        RESULT_VARIABLE code OUTPUT_FILE "${WORK}/${name}.log" ERROR_FILE "${WORK}/${name}.log")
+        TIMEOUT ${hang} RESULT_VARIABLE code OUTPUT_FILE "${WORK}/${name}.log" ERROR_FILE "${WORK}/${name}.log")
     file(WRITE "${copy}/${path}" "${text}")
     math(EXPR count "${count} + 1")
     set(count ${count} PARENT_SCOPE)
@@ -54,7 +57,9 @@ function(mutant name method path old new)
         message(STATUS "${name}: MISSED, see ${WORK}/${name}.log")
         set(missed "${missed} ${name}" PARENT_SCOPE)
     else()
-        message(STATUS "${name}: noticed")
+        string(TIMESTAMP now "%s" UTC)
+        math(EXPR seconds "${now} - ${begun}")
+        message(STATUS "${name}: noticed by ${target} in ${seconds} s")
     endif()
 endfunction()
 
