@@ -22,13 +22,15 @@ MPROC_BEGIN
  * gets no arena and no slot. A segment lives until it is unlinked, and its memory until the last
  * process that has it open is done with it. One whose creator ends without closing it, killed or
  * not, is removed when the last process that has it open ends, too: at once when they are of a
- * family that goes on, else when a program creates the next segment or asks for this one. A creator
+ * family that goes on and no other program is looking at it just then, else when a program creates
+ * the next segment or asks for this one. A creator
  * that closes it without unlinking leaves it there on purpose. A process made by a fork has open
  * what its parent had open, until it closes it or ends.
  *
  * **Platform**: Windows removes a segment when the last process has closed it or ended, whatever
  * was called before. On Linux users of other libraries, such as Python, keep a segment from being
- * removed as mproc's do; other systems do not tell of them. What nobody has open any more is found
+ * removed as mproc's do, and where a system does not tell of them because it gives no leases, nothing is
+ * removed; other systems do not tell of them. What nobody has open any more is found
  * under any name on Linux, elsewhere only when its own name is asked for; where shared memory
  * cannot be locked (macOS, FreeBSD) nothing is removed but by unlink. */
 typedef struct mproc_shared_memory mproc_shared_memory;
