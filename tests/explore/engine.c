@@ -87,7 +87,7 @@ static void define_images(void)
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     char text[EXPLORE_TEXT];
-    if (signal == SIGSEGV && pages_catch(info->si_addr))
+    if (signal == SIGSEGV && (pages_catch(info->si_addr) || image_catch(info->si_addr)))
         return;
     snprintf(text, sizeof text, "signal %d at address %p", signal, info->si_addr);
     if (players_crash(context, text))
@@ -127,13 +127,14 @@ void explore_open(const explore_play *chosen, bool futex)
     found_family();
     players_open(play);
     play->set_up();
-    killpoint_reached = players_reach_killpoint; /* it is a part of each image, too */
+    killpoint_reached = players_reach_killpoint;
     define_images();
     for (int i = 0; i < kept_count; i++)
         memcpy(kept[i].copy, kept[i].at, kept[i].size);
     seams_keep();
     catch_signals();
     pages_open(arena_base(), arena_extent());
+    images_protect();
 }
 
 slot_id explore_slot(int who)

@@ -3,14 +3,19 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 extern char explore_private_begin[], explore_private_end[]; /* private.ld */
+
+enum { PAGE = 4096, PAGES_MOST = 64 };
 
 typedef struct part {
     char *at;
     size_t size;
     unsigned char *first[IMAGES], *now[IMAGES];
     int in_place;
+    size_t swapped[PAGES_MOST]; /* offsets of the pages that are */
+    int swapped_count;
 } part;
 
 static part statics, locals;
@@ -54,11 +59,72 @@ void image_define(int i)
     memcpy(locals.first[i], locals.at, locals.size);
 }
 
+/* ---- what is swapped ---- */
+
+static void swap_page(part *p, size_t offset)
+{
+    if (p->swapped_count == PAGES_MOST)
+        abort();
+    p->swapped[p->swapped_count++] = offset;
+}
+
+static size_t page_size(const part *p, size_t offset)
+{
+    return p->size - offset < PAGE ? p->size - offset : PAGE;
+}
+
+static bool differs(const part *p, size_t offset)
+{
+    for (int i = 1; i < IMAGES; i++) {
+        if (memcmp(p->first[0] + offset, p->first[i] + offset, page_size(p, offset)))
+            return true;
+    }
+    return false;
+}
+
+void images_protect(void)
+{
+    for (size_t at = 0; at < locals.size; at += PAGE)
+        swap_page(&locals, at);
+    for (size_t at = 0; at < statics.size; at += PAGE) {
+        if (differs(&statics, at))
+            swap_page(&statics, at);
+        else if (mprotect(statics.at + at, PAGE, PROT_READ))
+            abort();
+    }
+}
+
+/* Nobody has written there yet: it is as it was defined, in all images. */
+bool image_catch(void *address)
+{
+    const size_t offset = (size_t)((char *)address - statics.at) / PAGE * PAGE;
+    if (!statics.at || (char *)address < statics.at || offset >= statics.size)
+        return false;
+    for (int i = 0; i < statics.swapped_count; i++) {
+        if (statics.swapped[i] == offset)
+            return false;
+    }
+    for (int i = 0; i < IMAGES; i++)
+        memcpy(statics.now[i] + offset, statics.first[i] + offset, PAGE);
+    swap_page(&statics, offset);
+    return !mprotect(statics.at + offset, PAGE, PROT_READ | PROT_WRITE);
+}
+
+/* ---- swapping ---- */
+
+static void copy(const part *p, void *to, const void *from)
+{
+    for (int i = 0; i < p->swapped_count; i++) {
+        const size_t at = p->swapped[i];
+        memcpy((char *)to + at, (const char *)from + at, page_size(p, at));
+    }
+}
+
 static void reset(part *p, int home)
 {
     for (int i = 0; i < IMAGES; i++)
-        memcpy(p->now[i], p->first[i], p->size);
-    memcpy(p->at, p->first[home], p->size);
+        copy(p, p->now[i], p->first[i]);
+    copy(p, p->at, p->first[home]);
     p->in_place = home;
 }
 
@@ -72,8 +138,8 @@ static void enter(part *p, int i)
 {
     if (p->in_place == i)
         return;
-    memcpy(p->now[p->in_place], p->at, p->size);
-    memcpy(p->at, p->now[i], p->size);
+    copy(p, p->now[p->in_place], p->at);
+    copy(p, p->at, p->now[i]);
     p->in_place = i;
 }
 

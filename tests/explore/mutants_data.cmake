@@ -84,10 +84,8 @@ mutant(data/ends.c [[
         return;]] "queue: an impatient destroyer")
 mutant(data/ends.c [[
     heap_each_linked(unneeded.tag, free_unless_needed, &unneeded);]] "" "queue: a large message")
-mutant(data/string.c [[
-    return atomic_load_explicit(&it->cell->field[TEXTS], memory_order_acquire) == texts &&
-           is_alive(it);]] [[
-    return texts && is_alive(it);]] "string: two texts")
+mutant(data/string.c [[rounds_look(&all, &now) == count && now == texts && is_alive(it)]]
+    [[rounds_look(&all, &now) && is_alive(it)]] "string: two texts")
 mutant(data/guarded.c [[const bool locked = it->lock != NO_LOCK, pinned]] [[const bool locked = false, pinned]]
     "value: two add, one reads")
 

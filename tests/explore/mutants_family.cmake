@@ -51,12 +51,11 @@ mutant(family/park.c [[
 mutant(family/park.c [[!clean && word != UNUSED && !wake(places, i, word)]] [[0 && word]] "event: two wait, set")
 
 mutant(family/object.c [[
-    return state_of(life) == FREE &&
-           swap(&cell->life, life, life_of(*generation, MAKING, family.self));]] [[
-    if (state_of(life) != FREE)
-        return false;
+    return swap(&cell->life, life, life_of(*generation, MAKING, family.self));]] [[
     atomic_store(&cell->life, life_of(*generation, MAKING, family.self));
     return true;]] "object: create and create")
+mutant(family/object.c [[
+    object_note(index);]] "" "object: create and create")
 mutant(family/object.c [[
     killpoint();
     object_wake(cell, UINT32_MAX);
@@ -72,13 +71,16 @@ mutant(family/object.c [[
     "object: destroy, destroy, create")
 
 mutant(family/heap.c [[
-        !swap(word, block_free(epoch), block_word(BLOCK_HELD, epoch, owner_of(self))))
+    if (!swap(word, block_free(epoch), block_word(BLOCK_HELD, epoch, owner_of(self))))
         return false;]] [[
-        (atomic_store(word, block_word(BLOCK_HELD, epoch, owner_of(self))), false))
-        return false;]] "heap: two take small ones")
+    atomic_store(word, block_word(BLOCK_HELD, epoch, owner_of(self)));]] "heap: two take small ones")
+mutant(family/heap.c [[
+    journal_note(hints.noted, journal_bit_of_span(number / SPAN_BLOCKS));]] "" "heap: two take small ones")
 mutant(family/heap.c [[
     if (!swap(b->word, b->now, block_free(epoch)))
         return false;]] [[
     atomic_store(b->word, block_free(epoch));]] "memory: two free the same")
 mutant(family/span.c [[!swap(word, free, span_state(SPAN_CLAIMED, 0, self))]] [[(atomic_store(word, span_state(SPAN_CLAIMED, 0, self)), false)]]
     "heap: two take runs")
+mutant(family/robust.c [[
+    waiters_wake(id);]] "" "condition: destroy under waiters")

@@ -13,7 +13,7 @@ mutant(sync/event.c [[
         object_wake(cell, UINT32_MAX);]] [[
     if (word & WAITERS)
         object_wake(cell, 1);]] "event: two wait, set")
-mutant(sync/event.c [[if (word & SET || (word ^ began) & TIMES)]] [[if (word & SET)]]
+mutant(sync/event.c [[if (word & SET || now != began)]] [[if (word & SET)]]
     "event: a sleeper is released")
 mutant(sync/event.c [[
     if (object_was_touched(cell, dead))]] [[
@@ -55,7 +55,6 @@ mutant(sync/condition.c [[
     mproc_err err = waiters_join(&wait, v->id, v->lock_id);
     if (err)
         return err;]] "condition: two wait, two notifications")
-mutant(sync/condition.c [[waiters_wake(condition.id);]] "" "condition: destroy under waiters")
 
 mutant(sync/barrier.c [[
     if (*from & SLEEPERS)
@@ -78,7 +77,9 @@ mutant(sync/sweep.c [[
             object_wake(cell, UINT32_MAX); /* the dead one may have closed the queue */]] [[
             object_wake(cell, 1);]] "queue: close under sleepers")
 mutant(sync/sweep.c [[
-            object_ring_watchers(cell);]] "" "queue: a watcher, a consumer")
+        object_ring_watchers_of(gone.rung);]] "" "queue: a watcher, a consumer")
 mutant(sync/sweep.c [[
     if (object_was_touched(cell, gone->slot))
         object_wake(cell, 1);]] "" "lock: three")
+mutant(sync/sweep.c [[
+        waiters_wake(id);]] "" "condition: destroy under waiters")
