@@ -155,7 +155,7 @@ MPROC_API mproc_err mproc_queue_close(mproc_queue queue);
 MPROC_API mproc_err mproc_queue_task_done(mproc_queue queue);
 
 /* Waits until as many have been done as have been put. A message whose taker has died before it
- * said so is never done.
+ * said so is never done. It counts up to 4,294,967,295 messages that are not done.
  *
  * **Returns** MPROC_OK; MPROC_ETIMEDOUT; MPROC_ESTALE: destroyed, also while waiting, or no queue;
  * MPROC_EINVAL, MPROC_EINTR, MPROC_EAGAIN, MPROC_ESTATE, MPROC_EGUARD as mproc_lock_acquire.
