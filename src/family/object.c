@@ -93,10 +93,27 @@ static object *cell_at(uint32_t index)
     return atomic_load_explicit(&objects.cells, memory_order_relaxed) + index;
 }
 
+static void note_vacant(uint32_t from)
+{
+    for (uint32_t cell = from; cell < objects.used; cell += JOURNAL_CHUNK)
+        vacancy_note(cell / JOURNAL_CHUNK);
+}
+
+/* The first of its cells are vacant once there is a table. */
+static mproc_err begin_table(void)
+{
+    uint32_t before;
+    arena_use_table(ARENA_OBJECTS, 0, &before);
+    mproc_err err = refresh(1);
+    if (!err && !before)
+        note_vacant(0);
+    return err;
+}
+
 mproc_err object_enter(void)
 {
     mproc_err err = family_enter();
-    if (err || (err = refresh(1)))
+    if (err || (err = begin_table()))
         return err;
     slot_note_use(family.self, SLOT_USES_OBJECTS);
     atomic_store_explicit(&objects.noted, journal_of(family.self, JOURNAL_CELLS),
@@ -195,8 +212,7 @@ static bool grow(void)
     uint32_t before = objects.used;
     if (refresh(before + 1))
         return false;
-    for (uint32_t cell = before; cell < objects.used; cell += JOURNAL_CHUNK)
-        vacancy_note(cell / JOURNAL_CHUNK);
+    note_vacant(before);
     return true;
 }
 

@@ -230,6 +230,16 @@ static void a_creation_finds_the_only_free_cell(void **state)
         assert_int_equal(mproc_lock_destroy(filled[count]), MPROC_OK);
 }
 
+/* The first object of the family, and how many cells were usable then. */
+static mproc_lock only;
+static uint32_t used_for_one;
+
+static void the_first_object_needs_no_second_span_of_cells(void **state)
+{
+    (void)state;
+    assert_int_equal(used_for_one, ARENA_SPAN / sizeof(object));
+}
+
 /* Elsewhere others wait. */
 static void a_notification_of_nobody_costs_nothing(void **state)
 {
@@ -301,7 +311,8 @@ static int populate(void **state)
 {
     (void)state;
     slot_id id;
-    mproc_err err = family_enter();
+    mproc_err err = mproc_lock_create(&only);
+    arena_use_table(ARENA_OBJECTS, 0, &used_for_one);
     self = family.self;
     for (int i = 0; !err && i < LOCKS; i++)
         err = mproc_lock_create(&locks[i]);
@@ -325,6 +336,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_death_with_64_queues_costs_what_it_used, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_clean_end_costs_what_it_used, set_up, tear_down),
+        cmocka_unit_test(the_first_object_needs_no_second_span_of_cells),
         cmocka_unit_test(a_creation_passes_full_chunks_by),
         cmocka_unit_test(a_creation_finds_the_only_free_cell),
         cmocka_unit_test(a_notification_of_nobody_costs_nothing),
