@@ -33,13 +33,9 @@ mutant(the_channel_of_a_forkserver_is_kept forkserver src/process/forkserver.c
 [[            os_handle_close(ends[0]);]]
 [[            ends[0] = OS_NO_HANDLE;]])
 mutant(the_object_of_no_segment_is_kept fork src/data/shared_memory.c
-[[    err = os_segment_open(&opened->segment, known, least);
-    leave(member);
-    if (err) {
+[[    if ((err = settle_and_open(&one))) {
         free(opened);]]
-[[    err = os_segment_open(&opened->segment, known, least);
-    leave(member);
-    if (err) {]])
+[[    if ((err = settle_and_open(&one))) {]])
 mutant(a_pool_without_workers_is_kept fork src/pool/pool.c
 [[    if (err)
         mproc_pool_free(made);]]
@@ -58,8 +54,13 @@ mutant(the_end_of_no_doorbell_is_kept fork src/channel/doorbell.c
 # ---- an error is told wrongly ----
 
 mutant(what_found_no_room_is_held_all_the_same fork src/family/holding.c
-[[    return held ? MPROC_OK : MPROC_ENOMEM;]]
-[[    return MPROC_OK;]])
+[[    mproc_err err = holding_receive(made, handle, flags);
+    if (!err)
+        *id = made;
+    return err;]]
+[[    holding_receive(made, handle, flags);
+    *id = made;
+    return MPROC_OK;]])
 mutant(no_memory_is_a_wrong_argument fork src/channel/connection.c
 [[        return MPROC_ENOMEM;
     mproc_err err = heap_alloc(sizeof *made->turns]]
@@ -71,8 +72,8 @@ mutant(no_list_of_children_is_a_wrong_argument fork src/process/children.c
 [[    if (!every)
         return MPROC_EINVAL;]])
 mutant(memory_that_there_is_not_has_a_handle fork src/data/memory.c
-[[    if (err || (err = heap_alloc(size, family.self, &ref)))
+[[    if (err || (err = heap_alloc_numbered(size, family.self, &ref, &number)))
         return err;]]
 [[    memory->id = 1;
-    if (err || (err = heap_alloc(size, family.self, &ref)))
+    if (err || (err = heap_alloc_numbered(size, family.self, &ref, &number)))
         return err;]])
