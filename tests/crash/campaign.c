@@ -148,13 +148,18 @@ static void take(campaign *c, uint32_t point, uint32_t second)
         attempt_planned(c, at);
 }
 
-/* One more of the kill points, or of those of recovery. False: there are none left. */
-static bool go_on(campaign *c, bool recovery)
+typedef enum kind_of_case { ALONE, ONCE_MORE, RECOVERED } kind_of_case;
+
+/* One more of that kind. False: there are none left. */
+static bool go_on(campaign *c, kind_of_case kind)
 {
     kill_at at;
-    if (!plan_draw(&c->plan, recovery ? &c->plan.pairs : &c->plan.alone, &at))
+    plan *p = &c->plan;
+    deck *from = kind == ALONE ? &p->alone : kind == ONCE_MORE ? &p->again : &p->pairs;
+    if (!plan_draw(p, from, &at))
         return false;
     attempt_planned(c, at);
+    c->tried -= kind == ONCE_MORE;
     return true;
 }
 
@@ -164,7 +169,7 @@ static void begin_recovery(campaign *c)
 {
     plan *p = &c->plan;
     if (is_short()) {
-        go_on(c, true);
+        go_on(c, RECOVERED);
         return;
     }
     take(c, plan_random_point(p), THE_END);
@@ -183,14 +188,15 @@ static void begin_operation(campaign *c, uint64_t seed)
 {
     plan *p = &c->plan;
     p->recovery = options->recovery;
+    p->wavers = c->of.operation->accompany != NULL;
     p->dense = options->dense * (is_soak() ? 10 : 1);
     const kill_at end = {THE_END, NO_POINT};
     const reached got = attempt(c, end);
     plan_begin(p, seed, got.points);
     learn(c, end, &got);
     if (is_short()) {
-        go_on(c, false);
-        go_on(c, false);
+        go_on(c, ALONE);
+        go_on(c, ALONE);
     } else if (p->points > 1) {
         take(c, p->points - 1, NO_POINT);
         const uint32_t kills = p->points - 1;
@@ -288,12 +294,12 @@ static void report(const campaign *c, totals *sum)
 }
 
 /* Of each in turn. */
-static void take_turns(campaign *all, size_t count, bool recovery)
+static void take_turns(campaign *all, size_t count, kind_of_case kind)
 {
     for (bool more = true; more;) {
         more = false;
         for (size_t i = 0; i < count && os_now() < time_limit; i++)
-            more = go_on(&all[i], recovery) || more;
+            more = go_on(&all[i], kind) || more;
     }
 }
 
@@ -305,7 +311,8 @@ static size_t begin_all(campaign *all, size_t count)
     size_t done = 0;
     for (; done < count && (!is_slow() || done < few || os_now() < time_limit); done++) {
         begin_operation(&all[done], pace_seed() * UINT64_C(1000) + all[done].of.index);
-        while (is_soak() && (go_on(&all[done], false) || go_on(&all[done], true))) {
+        while (is_soak() && (go_on(&all[done], ALONE) || go_on(&all[done], ONCE_MORE) ||
+                             go_on(&all[done], RECOVERED))) {
         }
     }
     return done;
@@ -327,8 +334,8 @@ void drive_operations(const drive_options *chosen)
     }
     const size_t begun = begin_all(all, count);
     /* Kill points first: they cost half as much, and some faults show nowhere else. */
-    take_turns(all, begun, false);
-    take_turns(all, begun, true);
+    for (kind_of_case kind = ALONE; kind <= RECOVERED; kind++)
+        take_turns(all, begun, kind);
     for (size_t i = 0; i < begun; i++) {
         report(&all[i], &sum);
         plan_end(&all[i].plan);

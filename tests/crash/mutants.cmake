@@ -66,12 +66,11 @@ mutant(an_end_half_way_stays any src/family/object.c
 
 # ---- barriers, conditions, strings ----
 
-mutant(nobody_hears_that_a_barrier_broke any src/sync/barrier.c
+mutant(a_barrier_outlasts_its_member any src/sync/barrier.c
 [[            if (state_of(word) != BROKEN && !swap(cell, &word, broken(word)))
                 continue;
             object_wake(cell, UINT32_MAX);]]
-[[            if (state_of(word) != BROKEN && !swap(cell, &word, broken(word)))
-                continue;]])
+[[            object_wake(cell, UINT32_MAX);]])
 mutant(a_notification_dies_with_its_waiter any src/family/waiters.c
 [[    if (kind_of(state) == NOTIFIED)
         waiters_notify(atomic_load(&place->object), 1);

@@ -92,6 +92,8 @@ void plan_begin(plan *p, uint64_t seed, uint32_t points)
     memset(p->seconds, 0, points * sizeof *p->seconds);
     for (uint32_t i = 0; i < last; i = next_point(p, i)) {
         deck_add(p, &p->alone, (kill_at){i, NO_POINT});
+        if (p->wavers)
+            deck_add(p, &p->again, (kill_at){i, NO_POINT});
         plan_recovery(p, i);
     }
     plan_recovery(p, last);
@@ -102,6 +104,7 @@ void plan_end(plan *p)
 {
     free(p->seconds);
     free(p->alone.cards);
+    free(p->again.cards);
     free(p->pairs.cards);
 }
 

@@ -33,12 +33,12 @@ typedef struct counted {
 typedef struct plan {
     uint64_t random;
     bool recovery;  /* is killed as well */
-    bool wavers;    /* others are at work, and points may come sooner or later */
+    bool wavers;    /* others are at work: once more, for it is a matter of time what happens */
     uint32_t dense; /* of points from there on ever fewer are tried */
     uint32_t points;
     uint32_t most_seconds;
     counted *seconds; /* of each point */
-    deck alone, pairs;
+    deck alone, again, pairs;
 } plan;
 
 void plan_begin(plan *p, uint64_t seed, uint32_t points);
