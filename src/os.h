@@ -124,8 +124,8 @@ extern const size_t os_segment_longest; /* name in bytes */
 /* Whether it can be a name, were it short enough. */
 bool os_segment_allows(const char *name);
 
-/* None of these waits for another process. MPROC_ETIMEDOUT: one is just changing something there, and may
- * stand still; nothing has been done.
+/* None of these waits for another process. MPROC_ETIMEDOUT: one is just changing something there,
+ * and may stand still; nothing has been done.
  *
  * Names are allowed and short enough. A new one, zeroed and committed, mapped and in use by this
  * process. MPROC_EEXIST: there is one, and it is not dead. Killed at any point it leaves a dead one
@@ -142,8 +142,8 @@ mproc_err os_segment_unlink(const os_segment *segment);
 mproc_err os_segment_keep(const os_segment *segment, bool forced);
 void os_segment_close(os_segment *segment); /* this use of it */
 /* Removes the dead: segments that os_segment_create made, that nobody kept, and that no process
- * uses. How many it has left alone, since they live or another process is at them. Nothing where names
- * cannot be listed. */
+ * uses. How many it has left alone, since they live or another process is at them. Nothing where
+ * names cannot be listed. */
 size_t os_segment_sweep(void);
 
 /* ---- waiting on a word of the arena (park.c) ---- */

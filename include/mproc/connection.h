@@ -182,9 +182,9 @@ MPROC_API mproc_err mproc_connection_send_connection(mproc_connection connection
  *
  * received  receives the same value that the sender had.
  *
- * **Returns** as mproc_connection_recv; MPROC_ESTATE: the next message is an ordinary one; it stays;
- * MPROC_EAGAIN: no descriptors left, and MPROC_ENOMEM: the message stays; MPROC_EBROKEN: the end that
- * was sent is not to be had any more.
+ * **Returns** as mproc_connection_recv; MPROC_ESTATE: the next message is an ordinary one; it
+ * stays; MPROC_EAGAIN: no descriptors left, and MPROC_ENOMEM: the message stays; MPROC_EBROKEN: the
+ * end that was sent is not to be had any more.
  * **Threads**: safe.
  * *Like* `Connection.recv()` of a connection. */
 MPROC_API mproc_err mproc_connection_recv_connection(mproc_connection connection,

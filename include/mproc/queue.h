@@ -164,8 +164,8 @@ MPROC_API mproc_err mproc_queue_task_done(mproc_queue queue);
 MPROC_API mproc_err mproc_queue_join(mproc_queue queue, int timeout_ms);
 
 /* Ends the queue and all that is in it. Who waits gets MPROC_ESTALE, and so does every later call.
- * Waits for calls of others that are just copying, but not longer than a second: if one of them stands
- * still, the queue's memory is freed when this call goes on, or when its process has ended.
+ * Waits for calls of others that are just copying, but not longer than a second: if one of them
+ * stands still, the queue's memory is freed when this call goes on, or when its process has ended.
  *
  * **Returns** MPROC_OK; MPROC_ESTALE: destroyed before, or no queue; MPROC_ESTATE, MPROC_EGUARD as
  * above.

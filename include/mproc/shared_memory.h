@@ -29,8 +29,8 @@ MPROC_BEGIN
  *
  * **Platform**: Windows removes a segment when the last process has closed it or ended, whatever
  * was called before. On Linux users of other libraries, such as Python, keep a segment from being
- * removed as mproc's do, and where a system does not tell of them because it gives no leases, nothing is
- * removed; other systems do not tell of them. What nobody has open any more is found
+ * removed as mproc's do, and where a system does not tell of them because it gives no leases,
+ * nothing is removed; other systems do not tell of them. What nobody has open any more is found
  * under any name on Linux, elsewhere only when its own name is asked for; where shared memory
  * cannot be locked (macOS, FreeBSD) nothing is removed but by unlink. */
 typedef struct mproc_shared_memory mproc_shared_memory;
@@ -46,8 +46,8 @@ typedef struct mproc_shared_memory mproc_shared_memory;
  * **Returns** MPROC_OK; MPROC_EINVAL: no `memory`, size 0, a name that cannot be one; MPROC_EEXIST:
  * the name is in use; MPROC_ENOMEM: more than there is, or than a file may have (RLIMIT_FSIZE);
  * MPROC_EAGAIN: no descriptors left; MPROC_EACCES; MPROC_ENOENT: the system has no place for shared
- * memory; MPROC_ETIMEDOUT: another program has stood still for five seconds in the midst of making or
- * removing a segment of that name; MPROC_EOS. On failure no segment is left.
+ * memory; MPROC_ETIMEDOUT: another program has stood still for five seconds in the midst of making
+ * or removing a segment of that name; MPROC_EOS. On failure no segment is left.
  * **Threads**: safe. Large ones take the time of touching every page. No fork waits for this call.
  * *Like* `SharedMemory(name, create=True, size=size)`. */
 MPROC_API mproc_err mproc_shared_memory_create(mproc_shared_memory **memory, const char *name,
@@ -100,10 +100,10 @@ MPROC_API const char *mproc_shared_memory_name(const mproc_shared_memory *memory
 MPROC_API mproc_err mproc_shared_memory_unlink(mproc_shared_memory *memory);
 
 /* Unmaps it and frees the object. Closed by its creator without having been unlinked, the segment
- * stays, for others to open, until somebody unlinks it; the creator's forks are openers. To say that it
- * stays, its creator waits up to five seconds for another program that is just changing something
- * there; should that one stand still for longer and then go on, it may remove the segment. NULL is
- * fine.
+ * stays, for others to open, until somebody unlinks it; the creator's forks are openers. To say
+ * that it stays, its creator waits up to five seconds for another program that is just changing
+ * something there; should that one stand still for longer and then go on, it may remove the
+ * segment. NULL is fine.
  *
  * **Returns** MPROC_OK.
  * **Threads**: no other thread may still use the object or its bytes.

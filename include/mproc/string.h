@@ -59,8 +59,8 @@ MPROC_API mproc_err mproc_string_get(mproc_string string, char *buffer, size_t c
 /* **Returns** its capacity; 0: there is no such string. **Threads**: safe. */
 MPROC_API size_t mproc_string_capacity(mproc_string string);
 
-/* Ends the string, and waits for nobody. Later calls, and those that wait, get MPROC_ESTALE. A call that
- * is just copying a text in does so, and frees the string's memory then.
+/* Ends the string, and waits for nobody. Later calls, and those that wait, get MPROC_ESTALE. A call
+ * that is just copying a text in does so, and frees the string's memory then.
  *
  * **Returns** as mproc_lock_destroy.
  * **Threads**: safe. */

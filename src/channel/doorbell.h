@@ -19,8 +19,8 @@ typedef struct doorbell_waiter {
 void doorbell_enter(doorbell_waiter *waiter);
 void doorbell_leave(doorbell_waiter *waiter);
 void doorbell_look(doorbell_waiter *waiter); /* before each look */
-/* It has been heard: look once more after this. False: there are others who have still to hear it; let
- * them run. */
+/* It has been heard: look once more after this. False: there are others who have still to hear it;
+ * let them run. */
 bool doorbell_answer(doorbell_waiter *waiter);
 
 #endif

@@ -97,7 +97,8 @@ static bool is_passage(const inbox *in, passage *message)
            message->flags & (CONNECTION_READS | CONNECTION_WRITES);
 }
 
-/* All that may be wanting is there before the end is taken out of the message: without it that stays. */
+/* All that may be wanting is there before the end is taken out of the message: without it that
+ * stays. */
 static mproc_err accept_end(inbox *in, const passage *message)
 {
     os_handle attached = in->passed, handle;

@@ -352,8 +352,8 @@ static void wake_all(const ends *q)
     object_ring_watchers(q->items.cell);
 }
 
-/* Takes a queue that is being ended over, and ends it. A holder that stands still in the midst of it
- * may go on any time, and write into the ring and the cells: then all of it stays, in nobody's
+/* Takes a queue that is being ended over, and ends it. A holder that stands still in the midst of
+ * it may go on any time, and write into the ring and the cells: then all of it stays, in nobody's
  * charge, and the holder comes here when it has let go. It may have let go before that, and found
  * this process in charge: so the locks are looked at once more. */
 static void finish(const ends *q, slot_id from, int64_t deadline)
@@ -391,8 +391,8 @@ mproc_err ends_destroy(uint64_t id)
     return MPROC_OK;
 }
 
-/* Whether it is a queue that is being ended by that one. Its fields are right if it is so before and
- * after they are read: another process may be ending it, too, and the next object live there. */
+/* Whether it is a queue that is being ended by that one. Its fields are right if it is so before
+ * and after they are read: another process may end it meanwhile, and the next object live there. */
 static bool find_ending(object *cell, slot_id ender, ends *q)
 {
     const uint64_t id = object_id(cell);

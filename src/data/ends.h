@@ -44,8 +44,8 @@ static inline bool ends_exist(const ends *q, uint64_t *word)
 void ends_leave(const ends *q);
 
 /* A queue that was destroyed while somebody held one of its locks is ended by the holder. Release
- * and look stand in one order with the destroyer's release of its charge and its look at the locks, so
- * one of the two sees the other. */
+ * and look stand in one order with the destroyer's release of its charge and its look at the locks,
+ * so one of the two sees the other. */
 static inline void ends_unlock(const ends *q, const end *one)
 {
     robust_release(one->cell, one->id, false);
@@ -117,8 +117,8 @@ bool ends_are_ready(uint64_t id);
 void ends_watch(uint64_t id);
 
 mproc_err ends_create(uint32_t max_items, uint64_t *home);
-/* Waits for those who are in the midst of a put or get, but no longer than a second: a queue that one
- * of them still uses then is ended by him when he leaves, or by his sweep. */
+/* Waits for those who are in the midst of a put or get, but no longer than a second: a queue that
+ * one of them still uses then is ended by him when he leaves, or by his sweep. */
 mproc_err ends_destroy(uint64_t id);
 /* Of a process that was just destroying one, or that used one which was being destroyed. Waits for
  * nobody. */

@@ -6,7 +6,7 @@
 #include "../family/robust.h"
 #include "../killpoint.h"
 
-/* The lock of its own is the cell's word. Those that are not locked by it take it while they copy. */
+/* The lock of its own is the cell's word. Under a given one it is taken while bytes are copied. */
 enum { ITEM_SIZE, COUNT, LOCK };
 enum { OWN_LOCK = 0, NO_LOCK = 1 }; /* no handles: those have a generation */
 

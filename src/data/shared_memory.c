@@ -57,8 +57,8 @@ static mproc_err random_name(char name[OS_SEGMENT_NAME])
 
 /* ---- this process ---- */
 
-/* A fork in the middle would keep what is locked meanwhile. Outside a family mproc forks nothing. So
- * nothing in here waits for another process: see patiently. */
+/* A fork in the middle would keep what is locked meanwhile. Outside a family mproc forks nothing.
+ * So nothing in here waits for another process: see patiently. */
 static bool enter(void)
 {
     bool member = family_is_member();
@@ -106,8 +106,8 @@ typedef struct attempt {
     bool last;
 } attempt;
 
-/* Another program may be in the midst of a change, and be stopped there. Between two attempts the gate is
- * open: whoever wants to fork waits for nobody. */
+/* Another program may be in the midst of a change, and be stopped there. Between two attempts the
+ * gate is open: whoever wants to fork waits for nobody. */
 static mproc_err patiently(attempt *a, int64_t patience)
 {
     const int64_t longest = 10000000, deadline = os_now() + patience;
@@ -177,8 +177,8 @@ static mproc_err try_to_open(attempt *a)
     return os_segment_open(a->segment, a->name, a->size);
 }
 
-/* A segment that cannot be settled, since another process is at it, is opened as it is: from then on it
- * is in use, and nobody removes it. */
+/* A segment that cannot be settled, since another process is at it, is opened as it is: from then
+ * on it is in use, and nobody removes it. */
 static mproc_err settle_and_open(attempt *a)
 {
     const int64_t moment = 100000000;

@@ -77,8 +77,8 @@ void object_commit(const object_draft *draft, uint64_t word, uint64_t *home);
 void object_discard(const object_draft *draft); /* instead of a commit */
 /* MPROC_ESTALE. All who wait for it wake, and find it gone. */
 mproc_err object_destroy(uint64_t id, object_type type);
-/* The same in two steps: after the first the handle is stale, but the block still there. The first one
- * consists of two as well: that it is this process's to end, and object_retire. */
+/* The same in two steps: after the first the handle is stale, but the block still there. The first
+ * one consists of two as well: that it is this process's to end, and object_retire. */
 mproc_err object_claim_end(uint64_t id, object_type type, object **cell);
 mproc_err object_begin_end(uint64_t id, object_type type, object **cell);
 void object_end(object *cell, uint64_t id);
@@ -166,8 +166,8 @@ static inline void object_note(uint64_t id)
 void object_touch(const object *cell); /* see above; notes it, too */
 bool object_was_touched(const object *cell, const slot *by);
 void object_wake(object *cell, uint32_t count); /* UINT32_MAX: all */
-/* A thread that waits for many things at once does not sleep on any of them: between the beginning and
- * the end of its watch, its slot is rung for each of them. */
+/* A thread that waits for many things at once does not sleep on any of them: between the beginning
+ * and the end of its watch, its slot is rung for each of them. */
 void object_begin_watch(void);
 void object_watch(const object *cell);
 void object_end_watch(void); /* of the last thread that watches: it is rung for nothing any more */
@@ -194,12 +194,12 @@ void object_each_noted(slot_id by, void (*visit)(object *cell, void *context), v
 void object_finish(object *cell, slot_id dead);
 object_type object_type_of(const object *cell);
 bool object_is_live(const object *cell);
-/* An object whose handle is stale and that somebody still uses is in nobody's charge: the process that
- * leaves it last ends it. */
+/* An object whose handle is stale and that somebody still uses is in nobody's charge: the process
+ * that leaves it last ends it. */
 #define OBJECT_ABANDONED ((slot_id)0)
 bool object_is_ending(const object *cell, uint64_t id); /* by whomever */
 bool object_is_ending_by(const object *cell, uint64_t id, slot_id ender);
-/* Moves the charge of that object, and of no later one in its cell. False: `from` did not have it. */
+/* Moves the charge of that object, of no later one in its cell. False: `from` did not have it. */
 bool object_entrust(object *cell, uint64_t id, slot_id from, slot_id to);
 uint32_t object_count(void); /* that are not free */
 /* Whether this process may hold anything: else its clean end needs no sweep. */

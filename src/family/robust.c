@@ -389,8 +389,9 @@ static bool is_left_to_holder(const object *cell, uint64_t me)
     return is_held(word) && word != me && !family_is_gone(holder_of(word));
 }
 
-/* In this process's charge, and retired. The release of the charge and the look at the holder after it,
- * and the holder's release and its look at the charge, stand in one order: so one of the two ends it. */
+/* In this process's charge, and retired. The release of the charge and the look at the holder after
+ * it, and the holder's release and its look at the charge, stand in one order: so one of the two
+ * ends it. */
 static void end_or_leave(object *cell, uint64_t id, uint64_t me)
 {
     while (is_left_to_holder(cell, me)) {

@@ -10,9 +10,9 @@
  * Whoever has slept takes it with WAITERS, since others may still sleep: so only a waiter's death
  * between its wake-up and that CAS could leave them asleep, and there the sweep wakes one.
  *
- * Of a value, an array or a string the lock is its own word, and guards its block. It may be destroyed
- * while somebody holds it: then the holder stays in the word, without a generation, and the block in
- * its place, until the holder lets go or is swept.
+ * Of a value, an array or a string the lock is its own word, and guards its block. It may be
+ * destroyed while somebody holds it: then the holder stays in the word, without a generation, and
+ * the block in its place, until the holder lets go or is swept.
  *
  * A recursive one belongs to a thread: the mark is the thread's (threads.h), and `extra` counts how
  * often it was taken beyond the first; nobody but the holder changes that, and who takes it after a
@@ -76,12 +76,13 @@ mproc_err robust_mark_consistent(object *cell, uint64_t id, bool recursive);
 uint64_t robust_suspend(object *cell, uint64_t id, bool recursive);
 mproc_err robust_resume(object *cell, uint64_t id, bool recursive, uint64_t depth);
 
-/* Ends an object that is its own lock, and waits for nobody. What the calling thread holds of it counts
- * as released. MPROC_ESTALE. */
+/* Ends an object that is its own lock, and waits for nobody. What the calling thread holds of it
+ * counts as released. MPROC_ESTALE. */
 mproc_err robust_destroy(uint64_t id, object_type type, bool recursive);
 /* When a release has said MPROC_ESTALE: the object may have been destroyed under the holder. */
 void robust_leave(object *cell, uint64_t id, bool recursive);
-/* After a death: of one that is being ended, by the dead one or while it held it. False: it is none. */
+/* After a death: of one that is being ended, by the dead one or while it held it. False: it is
+ * none. */
 bool robust_finish(object *cell, slot_id dead);
 /* As object_destroy, of a lock or a condition; those who wait on a condition with it wake. A thread that
  * ends a recursive one that it holds holds it no more. */

@@ -159,9 +159,9 @@ void slot_free(slot_id id)
         swap(s, life, life_of(id, SLOT_FREE, 0));
 }
 
-/* ending: the generation, until it is 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code. So one
- * step finds the slot of that process and reports: a forkserver that was paused before it writes nothing
- * into the slot's next one. */
+/* ending: the generation, until it is 1 << 63 | clean << 62 | kind << 56 | -err << 32 | code. So
+ * one step finds the slot of that process and reports: a forkserver that was paused before it
+ * writes nothing into the slot's next one. */
 #define REPORTED (UINT64_C(1) << 63)
 
 void slot_report(slot_id id, mproc_exit_status status, bool clean)

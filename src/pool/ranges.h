@@ -7,9 +7,9 @@
  * a few units from the front of his own, a thief cuts off the upper half of another's; each is one
  * CAS, and the ranges of all words are disjoint at any time. A dead worker's word needs no repair:
  * thieves empty it, or its successor goes on with it. What it had taken and not begun goes back
- * there when its end is known. What can be lost is only what somebody killed had cut off and not yet
- * written to his own word: the pool's process finds that when all else is done, by what has not been
- * begun and is in no word. */
+ * there when its end is known. What can be lost is only what somebody killed had cut off and not
+ * yet written to his own word: the pool's process finds that when all else is done, by what has not
+ * been begun and is in no word. */
 #ifndef MPROC_POOL_RANGES_H
 #define MPROC_POOL_RANGES_H
 
@@ -47,9 +47,9 @@ static inline uint32_t range_left(uint64_t word, uint16_t generation)
     return (uint16_t)(word >> 48) == generation && first < end ? end - first : 0;
 }
 
-/* The next units of the own range, at most so many: few enough that what is left can still be shared
- * out evenly, one when little is left. How many; 0: none left. `taken` says which before they are: they
- * have been when the own range begins at their end. */
+/* The next units of the own range, at most so many: few enough that what is left can still be
+ * shared out evenly, one when little is left. How many; 0: none left. `taken` says which before
+ * they are: they have been when the own range begins at their end. */
 static inline uint32_t range_take(range_word *own, uint16_t generation, uint32_t most,
                                   range_word *taken, uint32_t *first)
 {
@@ -81,8 +81,8 @@ bool range_claim(range_word *rest, uint16_t generation, uint32_t shares, uint32_
 /* One more unit at the end, which has been made ready before. */
 void range_append(range_word *rest);
 
-/* Of a dead owner: what it had taken goes back to the front of its range, from `first` on. Does nothing
- * if it has not taken it. */
+/* Of a dead owner: what it had taken goes back to the front of its range, from `first` on. Does
+ * nothing if it has not taken it. */
 void range_give_back(range_word *range, uint64_t taken, uint32_t first);
 
 /* Cuts the upper half, or the last unit, off a range of somebody else's. */

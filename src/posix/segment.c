@@ -97,8 +97,8 @@ static int marker_open(const char *marker, int flags)
     return -1;
 }
 
-/* Opens and locks it; -1 with errno. EWOULDBLOCK: another process changes something; ENOTSUP: there can
- * be no marker. */
+/* Opens and locks it; -1 with errno. EWOULDBLOCK: another process changes something; ENOTSUP: there
+ * can be no marker. */
 static int marker_lock(const char *marker, int flags)
 {
     for (;;) {
@@ -172,8 +172,8 @@ static int settle(int fd, const char *marker)
     return failure == ENOENT ? 0 : failure;
 }
 
-/* 0: it stands for nothing, and is removed; ENOENT; EWOULDBLOCK: another process is at it; or why it
- * has been left alone. */
+/* 0: it stands for nothing, and is removed; ENOENT; EWOULDBLOCK: another process is at it; or why
+ * it has been left alone. */
 static int sweep_marker(const char *name)
 {
     int marker = marker_lock(name, 0);

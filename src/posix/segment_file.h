@@ -15,8 +15,8 @@ uint64_t segment_file_inode(int fd);
 
 bool segment_file_is_ours(int fd); /* a plain file of this user */
 
-/* LOCK_SH or LOCK_EX. EWOULDBLOCK: another process has it, and may be stopped, so nobody waits for it
- * here; ENOTSUP: this system does not lock shared memory. */
+/* LOCK_SH or LOCK_EX. EWOULDBLOCK: another process has it, and may be stopped, so nobody waits for
+ * it here; ENOTSUP: this system does not lock shared memory. */
 int segment_file_lock(int fd, int how);
 int segment_file_use(int fd);      /* a shared lock, where there are any */
 void segment_file_unlock(int fd);  /* and closes it; -1 is fine */

@@ -312,7 +312,7 @@ static void report_each(void *argument)
     }
 }
 
-/* The slot is freed and claimed anew while somebody reports: of the next one in it nothing is told. */
+/* The slot is freed and claimed anew while somebody reports: nothing is told of the next one. */
 static void a_late_report_is_none_of_the_next_one(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Waiting for many things at once. A message whose sender was killed before it rang for it, and whose
- * end nobody is told, is found at the next beat; and a queue rings those alone who wait. */
+/* Waiting for many things at once. A message whose sender was killed before it rang for it, and
+ * whose end nobody is told, is found at the next beat; and a queue rings those alone who wait. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
