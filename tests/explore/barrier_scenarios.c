@@ -68,7 +68,7 @@ static void note_membership(int victim)
     stage.owed = member_belongs(&one, atomic_load(&cell->word));
 }
 
-/* Without a member that died, those who came wait for one who may still come. */
+/* Unless a member has died, those that came wait for one that may still come. */
 static const char *stuck(int who)
 {
     (void)who;
@@ -84,7 +84,7 @@ static const char *stuck_at_gone(int who)
     return explore_killed() ? NULL : "sleeps for ever";
 }
 
-/* Who came after a reset waits for the third, and is counted. */
+/* A player that came after a reset waits for the third, and is counted. */
 static const char *stuck_if_not_counted(int who)
 {
     unsigned count = 0, asleep = 0;

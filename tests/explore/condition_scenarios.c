@@ -1,4 +1,4 @@
-/* Conditions: a notification reaches one who waits, and is handed on when that one dies. */
+/* Conditions: a notification reaches a waiter, and is handed on when that one dies. */
 #include "family/waiters.h"
 #include "scenario.h"
 
@@ -87,7 +87,7 @@ static void wait_while_there(int who)
     mproc_condition_release(stage.condition);
 }
 
-/* ---- who may sleep ---- */
+/* ---- the players that may sleep ---- */
 
 enum { STATE_SHIFT = OBJECT_OWNER_BITS, STATE_WAITING = 2, STATE_NOTIFIED, PLACES = 16 };
 
@@ -129,7 +129,7 @@ static bool has_lock(int who)
 }
 
 /* A waiter has used a notification up when it has its lock back and its place no more; that one is gone
- * with it. Any other is still owed to those who wait. */
+ * with it. Any other is still owed to those that wait. */
 static void note_debt(int victim)
 {
     if (victim < EXPLORE_PLAYERS)

@@ -1,6 +1,6 @@
 /* What a process, or a thread, has of its own: the static data of the explored library, and its
- * thread-local variables. There is one place for each in this program; whoever is to run has his
- * image put there. */
+ * thread-local variables. There is one place for each in this program; the engine puts the image of
+ * the player that is to run there. */
 #ifndef MPROC_TESTS_EXPLORE_IMAGE_H
 #define MPROC_TESTS_EXPLORE_IMAGE_H
 

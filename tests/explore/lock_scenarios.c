@@ -166,7 +166,7 @@ const explore_play lock_scenarios[] = {
      .check = is_free,
      .at_death = note_whether_it_holds,
      .mortal = FIRST},
-    {"lock: who tries, who waits",
+    {"lock: one tries, two wait",
      make,
      {use, use_if_free, use},
      .check = is_free,

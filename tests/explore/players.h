@@ -1,5 +1,5 @@
-/* The players of a schedule: who runs, who sleeps on what, who is dead. For the engine and the seams
- * alone. */
+/* The players of a schedule: which one runs, which ones sleep and on what, which ones are dead. For
+ * the engine and the seams alone. */
 #ifndef MPROC_TESTS_EXPLORE_PLAYERS_H
 #define MPROC_TESTS_EXPLORE_PLAYERS_H
 

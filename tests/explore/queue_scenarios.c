@@ -229,7 +229,7 @@ static void watch_and_get(int who)
     take(who, 0);
 }
 
-/* ---- who may sleep ---- */
+/* ---- the players that may sleep ---- */
 
 static bool is_at(const volatile void *word, const end *bell)
 {
@@ -317,7 +317,7 @@ static const char *is_gone_with_all_it_had(void)
 }
 
 const explore_play queue_scenarios[] = {
-    {"queue: a message, who waits, who does not",
+    {"queue: a message, one waits, one does not",
      make,
      {get, get_now, put_a},
      .stuck = stuck,
@@ -333,7 +333,7 @@ const explore_play queue_scenarios[] = {
      {get, get, put_a, put_b},
      .stuck = stuck,
      .check = each_comes_once},
-    {"queue: two messages, who waits, who does not",
+    {"queue: two messages, one waits, one does not",
      make,
      {get, get_now, put_a_b},
      .stuck = stuck,

@@ -44,7 +44,7 @@ mproc_err WRAP(os_random)(void *bytes, size_t size)
     return MPROC_OK;
 }
 
-/* Whoever looks for a while before it sleeps is a player that others preempt. */
+/* A player that looks for a while before it sleeps does no more than one that others preempt. */
 void spin_prepare(void)
 {
 }
