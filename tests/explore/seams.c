@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "family/arena.h"
-#include "family/journal.h"
 #include "family/spin.h"
 #include "players.h"
 #include "point.h"
@@ -207,15 +206,13 @@ bool WRAP(os_shared_is_committed)(const os_shared *shared, uint64_t offset, uint
     return true;
 }
 
-/* A table grows by a span; a sweep looks at all of it. So that this costs little, the tables of
- * cells and of slots have a few entries only, until somebody asks for more: a chunk of cells for each
- * player. */
+/* A table grows by a span; some calls look at all slots. So that this costs little, their table has a
+ * few entries only, until somebody asks for more. */
 void *REAL(arena_use_table)(arena_table table, uint32_t count, uint32_t *used);
 void *WRAP(arena_use_table)(arena_table table, uint32_t count, uint32_t *used);
 void *WRAP(arena_use_table)(arena_table table, uint32_t count, uint32_t *used)
 {
-    static const uint32_t few[ARENA_TABLES] = {
-        [ARENA_OBJECTS] = 4 * JOURNAL_CHUNK, [ARENA_SLOTS] = 8};
+    static const uint32_t few[ARENA_TABLES] = {[ARENA_SLOTS] = 8};
     void *begin = REAL(arena_use_table)(table, count, used);
     if (used && few[table] && count <= few[table] && *used > few[table])
         *used = few[table];
