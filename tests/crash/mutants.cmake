@@ -161,3 +161,9 @@ mutant(a_dead_segment_stays any src/posix/segment.c
 mutant(a_segment_without_inode_stays any src/posix/segment.c
 [[    return told->inode ? told->inode == (uint64_t)segment->st_ino : segment->st_size == 0;]]
 [[    return told->inode == (uint64_t)segment->st_ino;]])
+
+# What the last two have left behind.
+file(GLOB left "/dev/shm/test_mproc_kill_*")
+if(left)
+    file(REMOVE ${left})
+endif()
