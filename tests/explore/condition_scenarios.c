@@ -159,10 +159,18 @@ static const char *stuck(int who)
     return stage.flag > 0 && (!explore_killed() || stage.owed) ? "sleeps though it is so" : NULL;
 }
 
+static bool is_gone(uint64_t id)
+{
+    return id && !object_matches(atomic_load(&object_find(id)->word), id);
+}
+
+/* A destroyer that died at once has destroyed nothing. */
 static const char *stuck_at_gone(int who)
 {
     (void)who;
-    return "waits on a condition that is gone";
+    if (is_gone(stage.condition.id) || is_gone(stage.lock.id))
+        return "waits on a condition that is gone";
+    return explore_killed() ? NULL : "sleeps for ever";
 }
 
 const explore_play condition_scenarios[] = {{"condition: two wait, two notifications",
