@@ -111,15 +111,15 @@ MPROC_API size_t mproc_value_size(mproc_value value);
 MPROC_API mproc_err mproc_value_get(mproc_value value, void *out, size_t size);
 MPROC_API mproc_err mproc_value_set(mproc_value value, const void *in, size_t size);
 
-/* Ends the value, held or not, and waits for nobody. Who waits for its own lock gets MPROC_ESTALE,
- * and so does every later call. A given lock stays as it is: who held it through the value releases
- * it as a lock.
+/* Ends the value, held or not, and waits for nobody. A thread that waits for its own lock gets
+ * MPROC_ESTALE, and so does every later call. A given lock stays as it is: a thread that holds it
+ * through the value releases it as a lock.
  *
  * The value's memory is used for other things from now on, but not while another thread is in the
- * midst of a get or a set of a value with a lock, or holds the value's own lock: that one may go on
- * writing, and with its release, which returns MPROC_ESTALE, or its end the memory is freed. Nobody
- * must write there any more who has the address only: who holds a given lock, who asked for the
- * address of an unlocked value, and the thread that destroys.
+ * midst of a get or a set of a value with a lock, or holds the value's own lock: that thread may go on
+ * writing. Its release, which returns MPROC_ESTALE, or its end frees the memory. A thread that has the
+ * address only must not write there any more: a holder of a given lock, a user of an unlocked value, and
+ * the thread that destroys.
  *
  * **Returns** as mproc_lock_destroy.
  * **Threads**: safe. */

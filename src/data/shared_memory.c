@@ -107,7 +107,7 @@ typedef struct attempt {
 } attempt;
 
 /* Another program may be in the midst of a change, and be stopped there. Between two attempts the
- * gate is open: whoever wants to fork waits for nobody. */
+ * gate is open, so no fork waits for that program. */
 static mproc_err patiently(attempt *a, int64_t patience)
 {
     const int64_t longest = 10000000, deadline = os_now() + patience;

@@ -23,7 +23,7 @@ mproc_err holding_add(os_handle handle, uint32_t flags, uint64_t *id);
 /* What another process has made. One that is held already stays as it is. */
 mproc_err holding_receive(uint64_t id, os_handle handle, uint32_t flags);
 /* The same in two steps: after the first, with which all memory is there, the second cannot fail.
- * NULL: there is none. What is not used is freed with free. */
+ * NULL: there is none. An unused one is freed with free. */
 void *holding_prepare(void);
 void holding_receive_prepared(void *prepared, uint64_t id, os_handle handle, uint32_t flags);
 

@@ -77,7 +77,7 @@ static bool is_lock(uint64_t word)
     }
 }
 
-/* Also what somebody is just destroying, who has not come to take its generation away. */
+/* Also in an object whose destroyer has not yet taken the generation away. */
 static void replace_holder(object *cell, slot_id dead)
 {
     uint64_t word = atomic_load(&cell->word);

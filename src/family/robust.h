@@ -15,8 +15,8 @@
  * the block in its place, until the holder lets go or is swept.
  *
  * A recursive one belongs to a thread: the mark is the thread's (threads.h), and `extra` counts how
- * often it was taken beyond the first; nobody but the holder changes that, and who takes it after a
- * dead one begins with 0. The mark of a plain one is its holder's slot generation. */
+ * often it was taken beyond the first; only the holder changes that. A thread that takes it after a
+ * dead holder begins with 0. The mark of a plain one is its holder's slot generation. */
 #ifndef MPROC_FAMILY_ROBUST_H
 #define MPROC_FAMILY_ROBUST_H
 

@@ -16,8 +16,8 @@
  *   sweep     as unlink, with the exclusive lock on the segment
  *
  * Others unlink and make files of that name without asking for locks: the inode tells whether the
- * record speaks of the file that is there. Whoever has got a lock starts over if the file has lost
- * its name meanwhile.
+ * record speaks of the file that is there. A process that has got a lock starts over if the file
+ * has lost its name meanwhile.
  *
  * No lock is waited for: any program may be stopped with it, and forks of this one may wait for the
  * caller. A file that has a marker's name, but is not this user's, no plain file or no record of a

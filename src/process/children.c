@@ -462,7 +462,7 @@ mproc_err children_join(mproc_process *child, int64_t deadline)
         await_report(child, deadline);
     os_mutex_lock(&lock);
     child->waiting--;
-    reap(child); /* somebody else may have swept it, but left this to the last one who waits */
+    reap(child); /* the thread that swept it leaves this to the last waiter */
     bool ended = collect_and_unlock(child);
     return ended ? MPROC_OK : err ? err : MPROC_ETIMEDOUT;
 }

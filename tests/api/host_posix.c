@@ -294,8 +294,8 @@ static void list_arguments(char *own, const host_command *command, char *argumen
     arguments[count] = NULL;
 }
 
-/* What a program begins with whoever has started the tests: nohup and a shell's & ignore some, and a
- * copy of a CMocka program has its handlers. */
+/* A program begins with the default actions: nohup and a shell's & ignore some signals, and a copy of a
+ * CMocka program has its handlers. */
 static void forget_signals(void)
 {
     static const int all[] = {SIGINT, SIGQUIT, SIGHUP,  SIGTERM, SIGPIPE,

@@ -2,8 +2,8 @@
  * of them is a fair sample, and many runs try all.
  *
  * How many points there are is counted where nobody is killed: the victim's on its way to the end, and
- * for each of those the points of the process that joins it. What is not counted yet is taken for as
- * many as the most that have been counted. */
+ * for each of those the points of the process that joins it. A number that is not counted yet is
+ * taken to be the largest that has been counted. */
 #ifndef MPROC_TESTS_CRASH_PLAN_H
 #define MPROC_TESTS_CRASH_PLAN_H
 

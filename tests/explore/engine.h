@@ -3,8 +3,8 @@
  *
  * Players are processes of one family, and threads of such processes. They are coroutines of this
  * one program, and one of them runs at a time. The library that they call is compiled with hook.h:
- * before each atomic access to the arena, the engine may let another player go on. What a process
- * has of its own is swapped with the player (image.h). What a schedule has changed in the arena is
+ * before each atomic access to the arena, the engine may let another player go on. A process's
+ * own state is swapped with the player (image.h). The pages of the arena that a schedule has changed are
  * restored before the next one (pages.h). Nothing else is left to chance, so a schedule can be
  * repeated.
  *
@@ -85,7 +85,7 @@ typedef struct explore_outcome {
 /* Also what a complete search cannot have, a schedule that does not repeat itself or has more
  * decisions than there is room for, is a finding. */
 void explore_search(const explore_limits *limits, explore_outcome *outcome);
-/* Runs that one, and prints each step of it. What was wrong, or NULL. */
+/* Runs that one, and prints each step of it. Returns a sentence that says what was wrong, or NULL. */
 const char *explore_replay(const explore_limits *limits, const char *schedule);
 
 /* ---- for plays ---- */

@@ -255,7 +255,7 @@ static const char *stuck_at(const volatile void *word)
     return items < atomic_load(&q->queue->number) ? "sleeps beside room" : NULL;
 }
 
-/* A word, or the place of whoever sleeps there. */
+/* A word, or the place of its sleeper. */
 static const char *stuck(int who)
 {
     const volatile void *word = scenario_word(who);

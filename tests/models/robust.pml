@@ -38,7 +38,7 @@ inline look(h, w, d)
 
 #define SAME(h, w, d) (holder == h && waiters == w && dirty == d)
 
-/* Of whoever has proved the death: one compare-and-swap, then a wake-up. */
+/* By a process that has proved the death: one compare-and-swap, then a wake-up. */
 inline replace_dead(h, w, d, done)
 {
     look(h, w, d);

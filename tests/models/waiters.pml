@@ -173,8 +173,8 @@ end_nobody_died:
 #endif
 }
 
-/* Nothing can happen any more: nobody sleeps who is notified; a notification was used up, or nobody
- * is left that waits. */
+/* Nothing can happen any more: no notified waiter sleeps; the notification was used up, or no
+ * waiter is left. */
 active proctype judge()
 {
     timeout;

@@ -595,7 +595,7 @@ static void destroy_value(void *err)
     *(mproc_err *)err = mproc_value_destroy(value);
 }
 
-/* Also one who holds it twice. */
+/* Also a holder that has taken it twice. */
 static void a_value_lasts_until_its_holder_releases_it(void **state)
 {
     (void)state;
@@ -705,9 +705,9 @@ static void wait_for_closer(void *unused)
     atomic_store(&waiter, 0);
 }
 
-/* Whoever waits for one of a lower priority must not keep the processor. The last one: nobody
- * closes spans after it. */
-static void who_waits_for_a_closer_sleeps_in_the_end(void **state)
+/* A thread that waits for one of a lower priority must not keep the processor. This is the last test:
+ * nobody closes spans after it. */
+static void a_thread_that_waits_for_a_closer_sleeps_in_the_end(void **state)
 {
     (void)state;
     os_handle closer, other;
@@ -760,7 +760,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_dead_holder_keeps_no_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_string_lasts_as_long_as_one_who_stands_still_in_a_set,
                                         set_up, tear_down),
-        cmocka_unit_test(who_waits_for_a_closer_sleeps_in_the_end),
+        cmocka_unit_test(a_thread_that_waits_for_a_closer_sleeps_in_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
