@@ -152,8 +152,10 @@ static int sleep_beside_many(int argc, char **argv)
     (void)argv;
     if (!make_all())
         return 1;
-    const long at_lock = switches_of_sleepers(take_and_release, release_lock);
     const long at_event = switches_of_sleepers(await_event, set_event);
+    if (mproc_event_clear(event))
+        return 3;
+    const long at_lock = switches_of_sleepers(take_and_release, release_lock);
     fprintf(stderr, "%d sleepers: %ld switches at a lock, %ld at an event\n", (int)SLEEPERS,
             at_lock, at_event);
     if (at_lock < 0 || at_event < 0)
