@@ -2,7 +2,7 @@
 
 #include <sys/time.h>
 
-volatile sig_atomic_t alarms;
+atomic_int alarms;
 
 static void count_alarm(int number)
 {

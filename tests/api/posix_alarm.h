@@ -3,10 +3,11 @@
 #define MPROC_TESTS_API_POSIX_ALARM_H
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "support.h"
 
-extern volatile sig_atomic_t alarms; /* so many have rung */
+extern atomic_int alarms; /* so many have rung, in whatever thread */
 /* 0: no more. With the flags of sigaction, such as SA_RESTART. */
 void ring_every(int milliseconds, int flags);
 
